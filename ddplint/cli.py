@@ -1,0 +1,298 @@
+"""Commands, options and exit codes: 0 nothing to report, 1 findings, 2 usage, configuration or internal error."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import IO, TypeVar
+
+import click
+
+from ddplint import __version__
+from ddplint.config import OUTPUT_FORMATS, ConfigError, Settings, load_settings, override
+from ddplint.documentation import page_url, render
+from ddplint.engine import check
+from ddplint.files import PathError, absolute, common_folder
+from ddplint.findings import SEVERITIES
+from ddplint.registry import discover
+from ddplint.report import render_concise, render_json, render_statistics, render_summary, render_text
+from ddplint.report.style import Style, printable, wants_colour
+from ddplint.result import Result
+from ddplint.selection import find_rule
+
+EXIT_CLEAN, EXIT_FINDINGS, EXIT_TROUBLE, EXIT_INTERRUPTED = 0, 1, 2, 130
+
+_PROGRESS_AFTER_SECONDS = 1.0
+_PROGRESS_EVERY_SECONDS = 0.1
+
+_Command = TypeVar("_Command", bound=Callable[..., object])
+
+
+def _codes(context: click.Context, parameter: click.Parameter, value: Sequence[str]) -> tuple[str, ...]:
+    """Rule codes, prefixes or names, separated by commas."""
+    return tuple(part for text in value for part in (piece.strip() for piece in text.split(",")) if part)
+
+
+def _run_options(command: _Command) -> _Command:
+    """The options that `check` and `fix` share."""
+    options = [
+        click.argument("paths", nargs=-1, type=click.Path()),
+        click.option(
+            "--select", metavar="RULES", multiple=True, callback=_codes,
+            help="Only these rules: codes, prefixes or names, separated by commas.",
+        ),
+        click.option("--ignore", metavar="RULES", multiple=True, callback=_codes, help="Leave these rules out."),
+        click.option(
+            "--extend-select", metavar="RULES", multiple=True, callback=_codes,
+            help="These rules too, beside those that the configuration selects.",
+        ),
+        click.option(
+            "--exclude", multiple=True, metavar="PATTERN",
+            help="Leave out what matches, in the syntax of .gitignore. Repeatable.",
+        ),
+        click.option("--config", type=click.Path(path_type=Path), help="Take the settings from this file."),
+        click.option("--isolated", is_flag=True, help="Ignore configuration files."),
+        click.option(
+            "-j", "--jobs", type=click.IntRange(min=0), default=None,
+            help="Processes to read files with; 0: one per core.",
+        ),
+        click.option("--no-cache", is_flag=True, help="Neither read nor write the cache."),
+        click.option("-v", "--verbose", is_flag=True, help="Say on stderr what is used and how long it takes."),
+    ]  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="ddplint", message="%(prog)s %(version)s")
+@click.pass_context
+def cli(context: click.Context) -> int:
+    """Find bugs in PyTorch training programs: hangs, runs that learn nothing, wrong numbers."""
+    if context.invoked_subcommand is None:
+        _say(f"{context.get_help()}\n")
+    return EXIT_TROUBLE
+
+
+@cli.command("check")
+@_run_options
+@click.option("--output-format", type=click.Choice(OUTPUT_FORMATS), default=None, help="How findings are printed.")
+@click.option(
+    "--fail-on", type=click.Choice(SEVERITIES), default=None, help="Lowest severity that makes the exit code 1."
+)
+@click.option("--exit-zero", is_flag=True, help="Exit with 0 even if there are findings.")
+@click.option("--statistics", is_flag=True, help="Print counts per rule instead of the findings.")
+def check_command(
+    paths: tuple[str, ...],
+    select: tuple[str, ...],
+    ignore: tuple[str, ...],
+    extend_select: tuple[str, ...],
+    exclude: tuple[str, ...],
+    config: Path | None,
+    isolated: bool,
+    jobs: int | None,
+    no_cache: bool,
+    verbose: bool,
+    output_format: str | None,
+    fail_on: str | None,
+    exit_zero: bool,
+    statistics: bool,
+) -> int:
+    """Report what is wrong in PATHS (files or folders; default: the current folder)."""
+    started = time.monotonic()
+    if verbose:
+        logging.basicConfig(level=logging.DEBUG, format="ddplint: %(message)s", stream=sys.stderr)
+    paths = paths or (".",)
+    settings = override(
+        _load(paths, config, isolated),
+        select=select,
+        ignore=ignore,
+        extend_select=extend_select,
+        jobs=jobs,
+        cache=False if no_cache else None,
+        output_format=output_format,
+        fail_on=fail_on,
+    )
+    if exclude:
+        settings = override(settings, exclude=exclude, exclude_root=Path.cwd())
+    if verbose:
+        _note(f"configuration: {settings.source or 'defaults'}")
+    line = _ProgressLine(sys.stderr, sys.stdout)
+    try:
+        result = check(paths, settings, line.show)
+    finally:
+        line.clear()
+    _report(result, settings, statistics, verbose)
+    if verbose:
+        _note(f"{time.monotonic() - started:.2f} s{', from the cache' if result.from_cache else ''}")
+    if result.errors:
+        return EXIT_TROUBLE
+    lowest = SEVERITIES.index(settings.fail_on)
+    failing = any(SEVERITIES.index(finding.severity) >= lowest for finding in result.findings)
+    return EXIT_FINDINGS if failing and not exit_zero else EXIT_CLEAN
+
+
+@cli.command("fix", context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def fix_command(arguments: tuple[str, ...]) -> int:
+    """Repair what `check` reports (not in this version)."""
+    raise click.ClickException("`fix` is not in this version; `ddplint check` says how to repair each finding")
+
+
+@cli.command("rules")
+@click.option("--output-format", type=click.Choice(["text", "json"]), default="text", help="A table, or a JSON list.")
+def rules_command(output_format: str) -> int:
+    """List the rules."""
+    rules = discover()
+    if output_format == "json":
+        rows = [
+            {
+                "code": rule.code,
+                "name": rule.name,
+                "severity": rule.severity,
+                "summary": rule.summary,
+                "url": page_url(rule.code, rule.name),
+            }
+            for rule in rules
+        ]
+        _print(json.dumps(rows, indent=2) + "\n")
+        return EXIT_CLEAN
+    style = _style()
+    longest = max((len(rule.name) for rule in rules), default=0)
+    for rule in rules:
+        severity = style.severity(f"{rule.severity:<7}", rule.severity)
+        _print(f"{style.bold(rule.code)}  {rule.name:<{longest}}  {severity}  {rule.summary}\n")
+    return EXIT_CLEAN
+
+
+@cli.command("explain")
+@click.argument("rule")
+def explain_command(rule: str) -> int:
+    """Explain one RULE, given by code or name: what, why, an example, what to write instead."""
+    found = find_rule(discover(), rule)
+    _print(render(found.code, found.name, found.severity, found.documentation))
+    return EXIT_CLEAN
+
+
+def _load(paths: Sequence[str], config: Path | None, isolated: bool) -> Settings:
+    if config is not None and isolated:
+        raise ConfigError("--config and --isolated exclude each other")
+    for path in paths:
+        if not os.path.lexists(path):
+            raise PathError(f"no such file or folder: {path}")
+    return load_settings(common_folder([absolute(path) for path in paths]), config, isolated)
+
+
+def _report(result: Result, settings: Settings, statistics: bool, verbose: bool) -> None:
+    others = 0
+    for path, reason in result.skipped:
+        if verbose or result.shown is None or path in result.shown:
+            _note(f"skipped {path}: {reason}")
+        else:
+            others += 1
+    if others:
+        _note(f"skipped {others} other file{'' if others == 1 else 's'} of the project; -v names them")
+    for error in result.errors:
+        _note(error)
+    if not result.files_read and not result.skipped and not result.errors:
+        _note("no Python files found")
+    style = _style()
+    if settings.output_format == "json":
+        _print(render_json(result))
+        if statistics:
+            _say(render_statistics(result))
+        return
+    if statistics:
+        _print(render_statistics(result))
+    elif settings.output_format == "concise":
+        _print(render_concise(result, style))
+    else:
+        _print(render_text(result, style))
+    if settings.output_format == "text":
+        _print(render_summary(result))
+
+
+def _style() -> Style:
+    return Style(wants_colour(sys.stdout))
+
+
+def _note(message: str) -> None:
+    _say(f"ddplint: {printable(message)}\n")
+
+
+def _say(text: str) -> None:
+    """Write to stderr; nobody is told if stderr itself is gone."""
+    if sys.stderr is not None:
+        try:
+            sys.stderr.write(text)
+            sys.stderr.flush()
+        except OSError:
+            return
+
+
+def _print(text: str) -> None:
+    """Write to stdout. A reader who has gone (`| head`) ends the output, not the run."""
+    if sys.stdout is None or not text:
+        return
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # what is still buffered must not fail again when the interpreter exits
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class _ProgressLine:
+    """One line on the terminal, only there and only for runs that take a while."""
+
+    def __init__(self, stream: IO[str] | None, output: IO[str] | None) -> None:
+        self._stream = stream if stream and output and stream.isatty() and output.isatty() else None
+        self._next = time.monotonic() + _PROGRESS_AFTER_SECONDS
+        self._shown = False
+
+    def show(self, done: int, total: int) -> None:
+        if self._stream is None or total <= 0 or time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + _PROGRESS_EVERY_SECONDS
+        self._shown = True
+        filled = 30 * min(done, total) // total
+        self._stream.write(f"\r[{'#' * filled}{'.' * (30 - filled)}] {done:,}/{total:,} files\x1b[K")
+        self._stream.flush()
+
+    def clear(self) -> None:
+        if self._stream is not None and self._shown:
+            self._stream.write("\r\x1b[K")
+            self._stream.flush()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = cli.main(args=None if arguments is None else list(arguments), prog_name="ddplint", standalone_mode=False)
+    except (KeyboardInterrupt, click.Abort):
+        return EXIT_INTERRUPTED
+    except click.ClickException as error:
+        return _trouble(error.format_message())
+    except (ConfigError, PathError) as error:
+        return _trouble(str(error))
+    except OSError as error:
+        return _trouble(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+    return code if isinstance(code, int) else EXIT_CLEAN
+
+
+def _trouble(message: str) -> int:
+    _note(f"error: {' '.join(message.split())}")
+    return EXIT_TROUBLE
+
+
+def run() -> None:
+    """The console script."""
+    sys.exit(main())

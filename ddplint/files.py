@@ -1,0 +1,242 @@
+"""Paths from the command line: the project's root, the files to read, the files to show findings for."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+from pathspec import GitIgnoreSpec
+
+DEFAULT_EXCLUDES = frozenset(
+    {
+        ".bzr", ".direnv", ".eggs", ".git", ".hg", ".ipynb_checkpoints", ".mypy_cache", ".nox", ".pants.d",
+        ".pytest_cache", ".ruff_cache", ".svn", ".tox", ".venv", "__pycache__", "__pypackages__", "_build", "build",
+        "dist", "node_modules", "site-packages", "venv",
+    }
+)  # fmt: skip
+
+ROOT_MARKERS = (".git", "pyproject.toml", ".ddplint.yaml", "setup.py", "setup.cfg")
+
+_SUFFIXES = (".py", ".ipynb")
+
+
+class PathError(ValueError):
+    """A path on the command line that cannot be checked."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SourceRef:
+    """A file to read: where it is on disk and how output names it."""
+
+    path: str
+    display: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileSet:
+    """`files` make up the program; `shown` are the display paths to show findings for, None: all.
+
+    `skipped` are folders that could not be listed: (display path, reason).
+    """
+
+    root: Path
+    files: tuple[SourceRef, ...]
+    shown: frozenset[str] | None = None
+    skipped: tuple[tuple[str, str], ...] = ()
+
+
+def display_path(path: str | PurePath, cwd: str) -> str:
+    """Relative to `cwd` when below it, else absolute; with forward slashes."""
+    text = os.fspath(path)
+    base = cwd if cwd.endswith(os.sep) else cwd + os.sep
+    if text.startswith(base):
+        text = text[len(base) :]
+    return text if os.sep == "/" else text.replace(os.sep, "/")
+
+
+def project_root(start: Path) -> Path | None:
+    """The nearest folder at or above `start` that looks like a project's root."""
+    for folder in (start, *start.parents):
+        if any((folder / marker).exists() for marker in ROOT_MARKERS):
+            return folder
+    return None
+
+
+def common_folder(paths: Sequence[Path]) -> Path:
+    """The deepest folder that holds all paths."""
+    folders = [str(path if path.is_dir() else path.parent) for path in paths]
+    try:
+        return Path(os.path.commonpath(folders))
+    except ValueError:
+        raise PathError("the paths are on different drives") from None
+
+
+def absolute(path: str | Path) -> Path:
+    """Absolute without following symbolic links, so that names stay those the user knows."""
+    return Path(os.path.abspath(path))
+
+
+def find_files(
+    paths: Sequence[str], exclude: Sequence[str] = (), exclude_root: Path | None = None, cwd: str | None = None
+) -> FileSet:
+    """The files that the given paths stand for.
+
+    Folders are walked; what is named explicitly is read in any case. Single files bring the whole project as context.
+    """
+    cwd = os.path.abspath(cwd or os.getcwd())
+    given = sorted({absolute(os.path.join(cwd, path)) for path in paths})
+    for path in given:
+        if not os.path.lexists(path):
+            raise PathError(f"no such file or folder: {display_path(path, cwd)}")
+    folders = [path for path in given if path.is_dir()]
+    singles = [path for path in given if not path.is_dir()]
+    spec = _spec(list(exclude))
+    walk = _Walk(cwd, spec, str(exclude_root or cwd))
+    common = common_folder(given)
+    root = project_root(common) or common
+    for folder in folders:
+        walk.folder(folder)
+    shown = None
+    if singles:
+        explicit_paths = set(singles)
+        explicit = {str(path) for path in singles}
+        shown = frozenset(display_path(path, cwd) for path in explicit | walk.found)
+        for context in sorted({_context(path) or path for path in singles} - explicit_paths):
+            walk.folder(context)
+        walk.found |= explicit
+    files = tuple(SourceRef(path, display_path(path, cwd)) for path in walk.unique())
+    return FileSet(root, tuple(sorted(files, key=lambda ref: ref.display)), shown, tuple(sorted(walk.skipped)))
+
+
+def _context(file: Path) -> Path | None:
+    """The folder whose files are the program of a single file."""
+    root = project_root(file.parent)
+    if root is not None:
+        return root
+    # a lone file in a folder of unrelated things
+    crowded = {Path(file.anchor), Path(tempfile.gettempdir()), Path(os.path.expanduser("~"))}
+    return None if file.parent in crowded else file.parent
+
+
+def _spec(lines: list[str]) -> GitIgnoreSpec:
+    try:
+        return GitIgnoreSpec.from_lines(lines)
+    except ValueError:
+        return GitIgnoreSpec.from_lines(line for line in lines if _is_pattern(line))
+
+
+def _is_pattern(line: str) -> bool:
+    try:
+        GitIgnoreSpec.from_lines([line])
+    except ValueError:
+        return False
+    return True
+
+
+class _Walk:
+    """Walks folders in sorted order; links to folders are not followed, so that loops cannot arise."""
+
+    def __init__(self, cwd: str, exclude: GitIgnoreSpec, exclude_root: str) -> None:
+        self.cwd = cwd
+        self.found: set[str] = set()
+        self.skipped: set[tuple[str, str]] = set()
+        self._exclude = exclude
+        self._exclude_root = exclude_root
+        self._visited: set[str] = set()
+        self._links: set[str] = set()
+
+    def folder(self, start: Path) -> None:
+        chain = self._inherited(start)
+        self._enter(str(start), [] if self._ignored(str(start), True, chain) else chain)
+
+    def unique(self) -> list[str]:
+        """The files found, without links to files that were found as well."""
+        links = {path for path in self.found if path in self._links}
+        real = {os.path.realpath(path) for path in self.found - links} if links else set()
+        kept: list[str] = []
+        for path in sorted(self.found):
+            if path in links:
+                target = os.path.realpath(path)
+                if target in real:
+                    continue
+                real.add(target)
+            kept.append(path)
+        return kept
+
+    def _inherited(self, start: Path) -> list[tuple[str, GitIgnoreSpec]]:
+        """The ignore files above `start`, up to the repository's or the project's root."""
+        parents = list(start.parents)
+        top = next((folder for folder in (start, *parents) if (folder / ".git").exists()), None) or project_root(start)
+        if top is None or top == start:
+            return []
+        above = parents[: parents.index(top) + 1]
+        specs = [(str(folder), _ignore_file(str(folder))) for folder in reversed(above)]
+        return [(folder, spec) for folder, spec in specs if spec is not None]
+
+    def _enter(self, folder: str, chain: list[tuple[str, GitIgnoreSpec]]) -> None:
+        pending = [(folder, chain)]
+        while pending:
+            folder, chain = pending.pop()
+            if folder in self._visited:
+                continue
+            self._visited.add(folder)
+            own = _ignore_file(folder)
+            if own is not None:
+                chain = [*chain, (folder, own)]
+            for entry, is_folder in self._entries(folder):
+                if self._excluded(entry.path, is_folder) or self._ignored(entry.path, is_folder, chain):
+                    continue
+                if is_folder:
+                    pending.append((entry.path, chain))
+                else:
+                    self.found.add(entry.path)
+                    if entry.is_symlink():
+                        self._links.add(entry.path)
+
+    def _entries(self, folder: str) -> Iterator[tuple[os.DirEntry[str], bool]]:
+        try:
+            with os.scandir(folder) as listing:
+                entries = sorted(listing, key=lambda entry: entry.name)
+        except OSError as error:
+            self.skipped.add((display_path(folder, self.cwd), error.strerror or "cannot be listed"))
+            return
+        for entry in entries:
+            try:
+                if entry.is_dir(follow_symlinks=False):
+                    if entry.name not in DEFAULT_EXCLUDES:
+                        yield entry, True
+                elif entry.name.endswith(_SUFFIXES) and not entry.is_dir():
+                    yield entry, False
+            except OSError as error:
+                self.skipped.add((display_path(entry.path, self.cwd), error.strerror or "cannot be read"))
+
+    def _excluded(self, path: str, is_folder: bool) -> bool:
+        return len(self._exclude) > 0 and _match(self._exclude_root, self._exclude, path, is_folder) is True
+
+    def _ignored(self, path: str, is_folder: bool, chain: list[tuple[str, GitIgnoreSpec]]) -> bool:
+        for folder, spec in reversed(chain):
+            answer = _match(folder, spec, path, is_folder)
+            if answer is not None:
+                return answer
+        return False
+
+
+def _match(folder: str, spec: GitIgnoreSpec, path: str, is_folder: bool) -> bool | None:
+    relative = display_path(path, folder)
+    if relative == path:
+        return None
+    return spec.check_file(f"{relative}/" if is_folder else relative).include
+
+
+def _ignore_file(folder: str) -> GitIgnoreSpec | None:
+    path = os.path.join(folder, ".gitignore")
+    try:
+        with open(path, "rb") as file:
+            lines = file.read().decode("utf-8", "replace").splitlines()
+    except OSError:
+        return None
+    spec = _spec(lines)
+    return spec if len(spec) else None

@@ -1,0 +1,1 @@
+"""Applying codemods: edits, verification, diffs, writing."""

@@ -1,0 +1,64 @@
+"""The state of one function's interpretation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ddplint.flow.events import Guard
+from ddplint.flow.values import NO_CONDITIONS, ClassValue, Condition, Conditions, Place, Value, join
+from ddplint.program.program import FunctionFacts, Module
+
+Environment = dict[str, Value]
+
+
+@dataclass(slots=True)
+class Frame:
+    module: Module
+    env: Environment
+    closure: Frame | None
+    function: FunctionFacts | None = None
+    instance: Value | None = None
+    owner: ClassValue | None = None
+    conditions: Conditions = NO_CONDITIONS
+    guards: tuple[Guard, ...] = ()
+    no_grad: bool = False
+    autocast: bool = False
+    loops: int = 0
+    returned: list[Value] = field(default_factory=list)
+    yielded: list[Value] = field(default_factory=list)
+    callers: tuple[Place, ...] = ()
+    globals_: set[str] = field(default_factory=set)
+
+    def place(self, node: list[Any], message: str) -> Place:
+        return Place(self.module.path, node[1], message)
+
+
+def join_environments(
+    one: Environment, other: Environment, held: Condition | None, before: Environment
+) -> Environment:
+    """The environment after a branch: what both sides agree on, else the join, each side under its condition."""
+    merged: Environment = {}
+    for name, value in one.items():
+        rival = other.get(name)
+        if rival is value:
+            merged[name] = value
+        elif rival is None:
+            merged[name] = value.under(held) if held else value
+        else:
+            kept = before.get(name)
+            left = value.under(held) if held and value is not kept else value
+            right = rival.under(held.negated()) if held and rival is not kept else rival
+            if held:
+                left = left if value is not kept else _only_shape_under(left, held)
+                right = right if rival is not kept else _only_shape_under(right, held.negated())
+            merged[name] = join(left, right)
+    for name, value in other.items():
+        if name not in one:
+            merged[name] = value.under(held.negated()) if held else value
+    return merged
+
+
+def _only_shape_under(value: Value, held: Condition) -> Value:
+    """A value that the branch left as it was: the branch says when it is this one, its tags came before."""
+    return Value(value.shape, value.tags, value.conditions | {held}, value.identity)

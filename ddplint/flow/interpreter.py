@@ -1,0 +1,628 @@
+"""The interpreter: runs the program's roots over abstract values and hands events to listeners."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+from ddplint.flow.calls import Calls
+from ddplint.flow.events import AssignEvent, Guard, LoopEvent, ReturnEvent, Scope
+from ddplint.flow.expressions import Expressions
+from ddplint.flow.frame import Environment, Frame, join_environments
+from ddplint.flow.knowledge import Knowledge
+from ddplint.flow.values import (
+    NONE,
+    OPAQUE,
+    NO_CONDITIONS,
+    UNKNOWN,
+    UNKNOWN_SHAPE,
+    ClassValue,
+    Condition,
+    Const,
+    Elements,
+    Entries,
+    FunctionValue,
+    Instance,
+    Items,
+    Lib,
+    Made,
+    ModuleValue,
+    Part,
+    Union,
+    Unknown,
+    Value,
+    constant,
+    join,
+    join_all,
+    merge_tags,
+    truth,
+    unknown,
+)
+from ddplint.program.program import Module, Package, Program
+
+Node = list[Any]
+Listener = Callable[[Any], None]
+
+MAX_STEPS_PER_ROOT = 150_000
+
+
+class OutOfBudget(Exception):
+    """A root has used up its steps; what it would still find stays unknown."""
+
+
+class Interpreter(Expressions, Calls):
+    """Evaluates modules and functions. One object serves one run over one program."""
+
+    def __init__(self, program: Program, knowledge: Knowledge) -> None:
+        self.program = program
+        self.knowledge = knowledge
+        self.listeners: dict[str, list[Listener]] = defaultdict(list)
+        self.module_values: dict[str, Environment] = {}
+        self.main_blocks: list[tuple[Module, Node]] = []
+        self.frames: list[Frame] = []
+        self.entered: set[int] = set()
+        self.instances: dict[int, list[Value]] = defaultdict(list)
+        self.classes: dict[int, Value] = {}
+        self.memo: dict[Any, Value] = {}
+        self.contexts: dict[int, int] = defaultdict(int)
+        self.active: dict[int, int] = defaultdict(int)
+        self.derived: dict[Any, int] = {}
+        self.identities = 0
+        self.root = 0
+        self.roots: dict[int, str] = {}
+        self.steps = 0
+        self.lazy: set[tuple[int, str]] = set()
+        self.defined: dict[int, Value] = {}
+        self.setters: dict[int, dict[str, list[str]]] = {}
+
+    # events
+
+    def emit(self, kind: str, event: Any) -> None:
+        for listener in self.listeners[kind]:
+            listener(event)
+
+    def scope(self) -> Scope:
+        frame = self.frames[-1]
+        return Scope(
+            frame.module, frame.function, frame.conditions, frame.guards, frame.no_grad, frame.autocast,
+            frame.callers, frame.instance, self.root, frame.loops > 0,
+        )  # fmt: skip
+
+    @property
+    def frame(self) -> Frame:
+        return self.frames[-1]
+
+    def fresh(self) -> int:
+        self.identities += 1
+        return self.identities
+
+    def identity_of(self, *parts: Any) -> int:
+        """The identity of what is selected from a value in one way: the same each time."""
+        known = self.derived.get(parts)
+        if known is None:
+            known = self.derived[parts] = self.fresh()
+        return known
+
+    # modules
+
+    def module_environment(self, module: Module) -> Environment:
+        """The names that a module defines; its body is evaluated when first asked for."""
+        known = self.module_values.get(module.path)
+        if known is not None:
+            return known
+        env: Environment = {"__name__": UNKNOWN, "__file__": UNKNOWN}
+        self.module_values[module.path] = env
+        if len(self.frames) > 150:
+            return env
+        frame = Frame(module, env, None)
+        self.frames.append(frame)
+        try:
+            self.block(module.statements())
+        finally:
+            self.frames.pop()
+        # branches copy environments: what the last one holds is what the module defines
+        if frame.env is not env:
+            env.update(frame.env)
+        return env
+
+    def module_value(self, found: Module | Package | None, dotted: str) -> Value:
+        if isinstance(found, Module):
+            return Value(ModuleValue(found))
+        if isinstance(found, Package):
+            return Value(ModuleValue(Module(found.folder + "/__init__.py", b"", frozenset())))
+        return Value(Lib(dotted))
+
+    def module_member(self, module: Module, name: str) -> Value:
+        """`module.name`: what its body binds, else its submodule, else unknown."""
+        env = self.module_environment(module)
+        value = env.get(name)
+        if value is not None:
+            return value
+        package = Package(module.package) if module.path.endswith("__init__.py") else module
+        found = self.program.member(package, name)
+        if found is not None:
+            return self.module_value(found, name)
+        fallback = env.get("*")
+        if fallback is not None and isinstance(fallback.shape, Lib):
+            return Value(Lib(f"{fallback.shape.name}.{name}"))
+        return UNKNOWN
+
+    # statements
+
+    def block(self, statements: list[Node]) -> bool:
+        """Run statements; True where control leaves the block (return, raise, break, continue)."""
+        frame = self.frame
+        conditions, guards = frame.conditions, frame.guards
+        stopped = False
+        for statement in statements:
+            self.steps += 1
+            if self.steps > MAX_STEPS_PER_ROOT:
+                raise OutOfBudget
+            if self.statement(statement):
+                stopped = True
+                break
+        frame.conditions, frame.guards = conditions, guards
+        return stopped
+
+    def statement(self, node: Node) -> bool:
+        method = _STATEMENTS.get(node[0])
+        return bool(method(self, node)) if method else False
+
+    def _expr(self, node: Node) -> None:
+        self.evaluate(node[2])
+
+    def _assign(self, node: Node) -> None:
+        value = self.evaluate(node[3])
+        for target in node[2]:
+            self.bind(target, value, node)
+
+    def _ann(self, node: Node) -> None:
+        if node[4] is not None:
+            self.bind(node[2], self.evaluate(node[4]), node)
+        elif node[2][0] == "name" and self.frame.owner is not None:
+            self.frame.env.setdefault(node[2][2], UNKNOWN)
+
+    def _aug(self, node: Node) -> None:
+        left, right = self.evaluate(node[2]), self.evaluate(node[4])
+        if node[3] == "+" and isinstance(left.shape, Items) and left.shape.kind == "list":
+            self.extend(left.shape, right)
+            return
+        result = self.binary(node, node[3], left, right, in_place=True)
+        self.bind(node[2], result, node)
+
+    def bind(self, target: Node, value: Value, node: Node) -> None:
+        """Bind a value to an assignment's target."""
+        kind = target[0]
+        if kind == "name":
+            if value.identity == 0 and isinstance(value.shape, OPAQUE):
+                value = Value(value.shape, value.tags, value.conditions, self.fresh())
+            name = target[2]
+            self.frame.env[name] = value
+            if name in self.frame.globals_:
+                self.module_environment(self.frame.module)[name] = value
+            self._forget_attributes(name)
+            self._assigned(node, name, target, value)
+        elif kind == "attr":
+            owner = self.evaluate(target[2])
+            self.set_attribute(owner, target[3], value)
+            self._overlay(target, value)
+            self._assigned(node, target[3], target, value)
+        elif kind == "sub":
+            self._bind_item(target, value, node)
+        elif kind in ("tuple", "list"):
+            self._bind_tuple(target[2], value, node)
+        elif kind == "star":
+            self.bind(target[2], unknown(value.tags), node)
+
+    def _assigned(self, node: Node, name: str, target: Node, value: Value) -> None:
+        if self.listeners["assign"]:
+            self.emit("assign", AssignEvent(node, self.scope(), name, target, value))
+
+    def _overlay(self, target: Node, value: Value) -> None:
+        """Remember in this frame what was last assigned to `name.attribute`, exactly."""
+        if target[2][0] == "name":
+            self.frame.env[f"{target[2][2]}.{target[3]}"] = value
+
+    def _forget_attributes(self, name: str) -> None:
+        prefix = name + "."
+        stale = [key for key in self.frame.env if "." in key and key.startswith(prefix)]
+        for key in stale:
+            del self.frame.env[key]
+
+    def set_attribute(self, owner: Value, name: str, value: Value) -> None:
+        for option in owner.options():
+            shape = option.shape
+            if isinstance(shape, Instance):
+                known = shape.attributes.get(name)
+                if known is None or known.is_none():
+                    joined = value
+                else:
+                    joined = join(known, value)
+                if known is None or joined.key() != known.key():
+                    shape.version += 1
+                shape.attributes[name] = joined
+            elif isinstance(shape, Made):
+                shape.attributes[name] = value
+            elif isinstance(shape, ClassValue):
+                shape.members[name] = value
+
+    def _bind_item(self, target: Node, value: Value, node: Node) -> None:
+        owner, index = self.evaluate(target[2]), self.evaluate(target[3])
+        text = index.constant
+        for option in owner.options():
+            shape = option.shape
+            if isinstance(shape, Entries):
+                if isinstance(index.shape, Const) and isinstance(text, (str, int)):
+                    shape.entries[text] = value
+                else:
+                    shape.rest = value if shape.rest is None else join(shape.rest, value)
+            elif isinstance(shape, Items) and shape.kind == "list":
+                if isinstance(text, int) and -len(shape.items) <= text < len(shape.items):
+                    shape.items[text] = join(shape.items[text], value)
+                else:
+                    shape.rest = value if shape.rest is None else join(shape.rest, value)
+        self._store_item(target, owner, value, index)
+        self._assigned(node, text if isinstance(text, str) else "", target, value)
+
+    def _store_item(self, target: Node, owner: Value, value: Value, index: Value) -> None:
+        """`x[...] = value` on something unknown: remember it in this frame, and let the whole have the tags of its part."""
+        text = index.constant
+        if isinstance(text, str):
+            if not isinstance(owner.shape, Entries):
+                path = self.path_of(target)
+                if path:
+                    self.frame.env[path] = value
+            return
+        base = target[2]
+        if base[0] == "name" and isinstance(owner.shape, OPAQUE):
+            tags = value.tags if value.tags and self.covers_all(target[3]) else merge_tags(owner.tags, value.tags)
+            self.frame.env[base[2]] = Value(owner.shape, tags, owner.conditions, self.fresh())
+
+    def path_of(self, node: Node) -> str:
+        """`name.a['b']` as a dotted path for frame-exact stores; empty if it is no such chain."""
+        if node[0] == "name":
+            return str(node[2])
+        if node[0] == "attr":
+            base = self.path_of(node[2])
+            return f"{base}.{node[3]}" if base else ""
+        if node[0] == "sub" and node[3][0] == "const" and isinstance(node[3][2], str):
+            base = self.path_of(node[2])
+            return f"{base}.[{node[3][2]}]" if base else ""
+        return ""
+
+    def _bind_tuple(self, targets: list[Node], value: Value, node: Node) -> None:
+        count = len(targets)
+        star = next((number for number, one in enumerate(targets) if one[0] == "star"), None)
+        columns: list[list[Value]] = [[] for _ in targets]
+        for option in value.options():
+            for number, item in enumerate(self.unpack(option, count, star)):
+                columns[number].append(item)
+        for target, column in zip(targets, columns, strict=True):
+            self.bind(target[2] if target[0] == "star" else target, join_all(column), node)
+
+    def unpack(self, value: Value, count: int, star: int | None) -> list[Value]:
+        """The values that a target list of `count` names gets."""
+        shape = value.shape
+        if isinstance(shape, Items) and shape.rest is None:
+            items = shape.items
+            if star is None and len(items) == count:
+                return list(items)
+            if star is not None and len(items) >= count - 1:
+                tail = count - 1 - star
+                middle = Value(Items("list", items[star : len(items) - tail]))
+                return [*items[:star], middle, *items[len(items) - tail :]]
+        if isinstance(shape, OPAQUE):
+            identity = value.identity
+            return [
+                Value(UNKNOWN_SHAPE, value.tags, value.conditions, self.identity_of(identity, number) if identity else 0)
+                for number in range(count)
+            ]
+        element = self.element(value)
+        return [element for _ in range(count)]
+
+    def _if(self, node: Node) -> bool:
+        test = self.evaluate(node[2])
+        known = truth(test)
+        if self.is_main_test(node[2]):
+            self.main_blocks.append((self.frame.module, node))
+            return False
+        if known is True:
+            return self.block(node[3])
+        if known is False:
+            return self.block(node[4])
+        frame = self.frame
+        held = self.condition(node[2])
+        sides = self.guard_sides(test, node)
+        before = frame.env
+        conditions, guards = frame.conditions, frame.guards
+        frame.env = dict(before)
+        self._enter_branch(held, sides[0])
+        stopped_one = self.block(node[3])
+        one = frame.env
+        frame.conditions, frame.guards = conditions, guards
+        frame.env = dict(before)
+        self._enter_branch(held.negated() if held else None, sides[1])
+        stopped_other = self.block(node[4])
+        other = frame.env
+        frame.conditions, frame.guards = conditions, guards
+        if stopped_one and stopped_other:
+            frame.env = one
+            return True
+        if stopped_one:
+            frame.env = other
+            self._enter_branch(held.negated() if held else None, sides[1])
+        elif stopped_other:
+            frame.env = one
+            self._enter_branch(held, sides[0])
+        else:
+            frame.env = join_environments(one, other, held, before)
+        return False
+
+    def _enter_branch(self, held: Condition | None, guard: Guard | None) -> None:
+        frame = self.frame
+        if held:
+            frame.conditions = frame.conditions | {held}
+        if guard:
+            frame.guards = (*frame.guards, guard)
+
+    def _for(self, node: Node) -> bool:
+        iterable = self.evaluate(node[3])
+        if self._unroll(node, iterable):
+            return False
+        element = self.element(iterable)
+        self.emit("loop", LoopEvent(node, self.scope(), iterable, element, node[4]))
+        self._loop(node[4], lambda: self.bind(node[2], element, node))
+        self.block(node[5])
+        return False
+
+    def _unroll(self, node: Node, iterable: Value) -> bool:
+        """Run the body once per item of a short literal, so that `for split in ["train", "val"]` keeps its values apart."""
+        shape = iterable.shape
+        if not isinstance(shape, Items) or shape.rest is not None or not 0 < len(shape.items) <= 4:
+            return False
+        if not any(isinstance(item.shape, (Const, Items)) for item in shape.items):
+            return False
+        frame = self.frame
+        frame.loops += 1
+        for item in list(shape.items):
+            self.bind(node[2], item, node)
+            self.block(node[4])
+        frame.loops -= 1
+        self.block(node[5])
+        return True
+
+    def _loop(self, body: list[Node], bind: Callable[[], None]) -> None:
+        """Run a loop's body, a second time where the first run changed what it reads."""
+        frame = self.frame
+        frame.loops += 1
+        before = frame.env
+        self._widen(body)
+        for round_ in range(2):
+            start = frame.env
+            frame.env = dict(start)
+            bind()
+            self.block(body)
+            after = frame.env
+            frame.env = join_environments(start, after, None, start)
+            if round_ or frame.loops > 2 or not _carries_more(start, frame.env):
+                break
+        frame.loops -= 1
+        del before
+
+    def _widen(self, body: list[Node]) -> None:
+        """A number that the loop changes is no constant in it."""
+        env = dict(self.frame.env)
+        for statement in body:
+            for target in _targets(statement):
+                known = env.get(target)
+                if known is not None and isinstance(known.shape, Const) and not isinstance(known.shape.value, str):
+                    env[target] = unknown(known.tags)
+        self.frame.env = env
+
+    def _while(self, node: Node) -> bool:
+        test = self.evaluate(node[2])
+        if truth(test) is False:
+            return self.block(node[4])
+        self._loop(node[3], lambda: None)
+        self.block(node[4])
+        return False
+
+    def _with(self, node: Node) -> bool:
+        frame = self.frame
+        no_grad, autocast, guards = frame.no_grad, frame.autocast, frame.guards
+        for context, target in node[2]:
+            value = self.evaluate(context)
+            self.enter_context(value)
+            if target is not None:
+                self.bind(target, value, node)
+        stopped = self.block(node[3])
+        frame.no_grad, frame.autocast, frame.guards = no_grad, autocast, guards
+        return stopped
+
+    def _try(self, node: Node) -> bool:
+        frame = self.frame
+        before = dict(frame.env)
+        stopped = self.block(node[2])
+        if not stopped:
+            stopped = self.block(node[4])
+        done = frame.env
+        ends = [] if stopped else [done]
+        for kind, name, body in node[3]:
+            frame.env = join_environments(before, done, None, before)
+            if kind is not None:
+                self.evaluate(kind)
+            if name:
+                frame.env[name] = UNKNOWN
+            if not self.block(body):
+                ends.append(frame.env)
+        if ends:
+            frame.env = ends[0]
+            for other in ends[1:]:
+                frame.env = join_environments(frame.env, other, None, before)
+        return self.block(node[5]) or not ends
+
+    def _match(self, node: Node) -> bool:
+        self.evaluate(node[2])
+        before = self.frame.env
+        result = before
+        for names, guard, body in node[3]:
+            self.frame.env = dict(before)
+            for name in names:
+                self.frame.env[name] = UNKNOWN
+            if guard is not None:
+                self.evaluate(guard)
+            if not self.block(body):
+                result = join_environments(result, self.frame.env, None, before)
+        self.frame.env = result
+        return False
+
+    def _return(self, node: Node) -> bool:
+        value = NONE if node[2] is None else self.evaluate(node[2])
+        frame = self.frame
+        for condition in frame.conditions:
+            value = value.under(condition)
+        frame.returned.append(value)
+        self.emit("return", ReturnEvent(node, self.scope(), value))
+        return True
+
+    def _def(self, node: Node) -> None:
+        facts = self.frame.module.functions[node[2]]
+        frame = self.frame
+        closure = frame if frame.function is not None else frame.closure
+        owner = frame.owner if frame.function is None else None
+        value = Value(FunctionValue(facts, frame.module, closure, owner=owner))
+        self.defined[id(facts)] = value
+        for decorator in reversed(facts.decorators):
+            value = self.decorate(decorator, value)
+        if isinstance(value.shape, FunctionValue) and value.shape.facts is facts:
+            self.defined[id(facts)] = value
+        frame.env[facts.name] = value
+
+    def _class(self, node: Node) -> None:
+        facts = self.frame.module.classes[node[2]]
+        known = self.classes.get(id(facts))
+        if known is None or self.frame.function is not None:
+            known = Value(ClassValue(facts, self.frame.module))
+            self.classes[id(facts)] = known
+        shape = known.shape
+        assert isinstance(shape, ClassValue)
+        shape.bases = [self.evaluate(base) for base in facts.bases]
+        outer = self.frame
+        closure = outer if outer.function is not None else outer.closure
+        inner = Frame(outer.module, {}, closure, owner=shape)
+        self.frames.append(inner)
+        try:
+            self.block(facts.body)
+        finally:
+            self.frames.pop()
+        shape.members = inner.env
+        outer.env[facts.name] = known
+
+    def _import(self, node: Node) -> None:
+        env = self.frame.env
+        for dotted, alias in node[2]:
+            if alias:
+                env[alias] = self.module_value(self.program.resolve(self.frame.module, dotted), dotted)
+            else:
+                first = dotted.partition(".")[0]
+                found = self.program.resolve(self.frame.module, first)
+                if found is None and self.program.resolve(self.frame.module, dotted) is not None:
+                    found = None
+                env[first] = self.module_value(found, first)
+
+    def _from(self, node: Node) -> None:
+        _, _, dotted, level, names = node
+        env = self.frame.env
+        found = self.program.resolve(self.frame.module, dotted, level)
+        for name, alias in names:
+            if name == "*":
+                self._import_all(found, dotted)
+            elif found is None:
+                env[alias or name] = UNKNOWN if level else Value(Lib(f"{dotted}.{name}"))
+            elif isinstance(found, Module):
+                env[alias or name] = self.module_member(found, name)
+            else:
+                member = self.program.member(found, name)
+                env[alias or name] = self.module_value(member, name) if member else UNKNOWN
+
+    def _import_all(self, found: Module | Package | None, dotted: str) -> None:
+        env = self.frame.env
+        if isinstance(found, Module):
+            for name, value in list(self.module_environment(found).items()):
+                if not name.startswith("_") and "." not in name:
+                    env[name] = value
+        elif found is None:
+            env["*"] = Value(Lib(dotted))
+
+    def _raise(self, node: Node) -> bool:
+        if node[2] is not None:
+            self.evaluate(node[2])
+        return True
+
+    def _assert(self, node: Node) -> None:
+        self.evaluate(node[2])
+
+    def _del(self, node: Node) -> None:
+        for target in node[2]:
+            if target[0] == "name":
+                self.frame.env.pop(target[2], None)
+
+    def _global(self, node: Node) -> None:
+        if self.frame.function is not None:
+            self.frame.globals_.update(node[2])
+
+    def _stop(self, node: Node) -> bool:
+        return True
+
+
+def _carries_more(before: Environment, after: Environment) -> bool:
+    """Whether a loop's body gave a name tags or a shape that the next round would read."""
+    for name, value in after.items():
+        old = before.get(name)
+        if old is None or old is value:
+            continue
+        if set(value.tags) - set(old.tags) or (value.shape is not old.shape and value.shape.key() != old.shape.key()):
+            return True
+    return False
+
+
+def _targets(statement: Node) -> list[str]:
+    """Names that a statement, or a block in it, binds."""
+    kind = statement[0]
+    if kind == "assign":
+        return [target[2] for target in statement[2] if target[0] == "name"]
+    if kind == "aug":
+        return [statement[2][2]] if statement[2][0] == "name" else []
+    names: list[str] = []
+    for part in statement[2:]:
+        if isinstance(part, list) and part and isinstance(part[0], list):
+            for inner in part:
+                if inner and isinstance(inner[0], str):
+                    names.extend(_targets(inner))
+    return names
+
+
+_STATEMENTS: dict[str, Callable[[Interpreter, Node], Any]] = {
+    "expr": Interpreter._expr,
+    "assign": Interpreter._assign,
+    "ann": Interpreter._ann,
+    "aug": Interpreter._aug,
+    "if": Interpreter._if,
+    "for": Interpreter._for,
+    "while": Interpreter._while,
+    "with": Interpreter._with,
+    "try": Interpreter._try,
+    "match": Interpreter._match,
+    "return": Interpreter._return,
+    "def": Interpreter._def,
+    "class": Interpreter._class,
+    "import": Interpreter._import,
+    "from": Interpreter._from,
+    "raise": Interpreter._raise,
+    "assert": Interpreter._assert,
+    "del": Interpreter._del,
+    "global": Interpreter._global,
+    "break": Interpreter._stop,
+    "continue": Interpreter._stop,
+}

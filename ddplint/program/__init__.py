@@ -1,0 +1,1 @@
+"""The program: modules and how imports find them."""

@@ -1,0 +1,169 @@
+"""Modules of the program and the resolution of imports among them. Nothing is imported: names are looked up among the files."""
+
+from __future__ import annotations
+
+import json
+import posixpath
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+Node = list[Any]
+
+
+class FunctionFacts:
+    """One function: `parameters` are rows `[name, kind, default, annotation]`."""
+
+    __slots__ = ("body", "decorators", "generator", "module", "name", "owner", "parameters", "position", "qualname")
+
+    def __init__(self, record: Mapping[str, Any], module: Module) -> None:
+        self.module = module
+        self.name: str = record["name"]
+        self.qualname: str = record["qualname"]
+        self.position: int = record["position"]
+        self.owner: int | None = record["owner"]
+        self.parameters: list[Node] = record["parameters"]
+        self.decorators: list[Node] = record["decorators"]
+        self.generator: bool = record["generator"]
+        self.body: list[Node] = record["body"]
+
+
+class ClassFacts:
+    __slots__ = ("bases", "body", "decorators", "keywords", "module", "name", "position", "qualname")
+
+    def __init__(self, record: Mapping[str, Any], module: Module) -> None:
+        self.module = module
+        self.name: str = record["name"]
+        self.qualname: str = record["qualname"]
+        self.position: int = record["position"]
+        self.bases: list[Node] = record["bases"]
+        self.keywords: list[Any] = record["keywords"]
+        self.decorators: list[Node] = record["decorators"]
+        self.body: list[Node] = record["body"]
+
+
+class Module:
+    """One file of the program. Its facts are unpacked when first asked for."""
+
+    __slots__ = ("_blob", "_classes", "_functions", "body", "package", "path", "words")
+
+    def __init__(self, path: str, blob: bytes, words: frozenset[str]) -> None:
+        self.path = path
+        self.words = words
+        self._blob: bytes | None = blob
+        self._functions: list[FunctionFacts] = []
+        self._classes: list[ClassFacts] = []
+        self.body: list[Node] = []
+        self.package = posixpath.dirname(path)
+
+    def _unpack(self) -> None:
+        if not self._blob:
+            return
+        record = json.loads(zlib.decompress(self._blob))
+        self._blob = None
+        self.body = record["body"]
+        self._functions = [FunctionFacts(one, self) for one in record["functions"]]
+        self._classes = [ClassFacts(one, self) for one in record["classes"]]
+
+    def statements(self) -> list[Node]:
+        self._unpack()
+        return self.body
+
+    @property
+    def functions(self) -> list[FunctionFacts]:
+        self._unpack()
+        return self._functions
+
+    @property
+    def classes(self) -> list[ClassFacts]:
+        self._unpack()
+        return self._classes
+
+
+class Package:
+    """A folder that an import names and that has no `__init__.py`, or the folder of a package."""
+
+    __slots__ = ("folder",)
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+
+
+class Program:
+    """All files read, and how an import in one of them finds another."""
+
+    def __init__(self, modules: Iterable[Module]) -> None:
+        self.modules: list[Module] = sorted(modules, key=lambda module: module.path)
+        self._files: dict[str, Module] = {}
+        self._folders: set[str] = set()
+        self._homes: dict[str, set[str]] = defaultdict(set)
+        for module in self.modules:
+            self._files[module.path] = module
+            folder = module.package
+            name = posixpath.basename(module.path).rpartition(".")[0]
+            self._homes[name].add(folder)
+            while folder and folder not in self._folders:
+                self._folders.add(folder)
+                parent, name = posixpath.split(folder)
+                if parent == folder:
+                    break
+                self._homes[name].add(parent)
+                folder = parent
+
+    def at(self, stem: str) -> Module | Package | None:
+        """The module or package at a path without ending."""
+        for path in (stem + ".py", stem + "/__init__.py"):
+            if path in self._files:
+                return self._files[path]
+        return Package(stem) if stem in self._folders else None
+
+    def member(self, package: Module | Package, name: str) -> Module | Package | None:
+        """The submodule `name` of a package."""
+        if isinstance(package, Package):
+            return self.at(posixpath.join(package.folder, name))
+        if posixpath.basename(package.path) != "__init__.py":
+            return None
+        return self.at(posixpath.join(package.package, name))
+
+    def resolve(self, importer: Module, dotted: str, level: int = 0) -> Module | Package | None:
+        """What `import dotted` (or `from .dotted import`) means in `importer`; None for a library."""
+        parts = dotted.split(".") if dotted else []
+        if level:
+            base = importer.package
+            for _ in range(level - 1):
+                base = posixpath.dirname(base)
+            return self.at(posixpath.join(base, *parts)) if parts else self._folder(base)
+        for base in self._search(importer, parts[0]):
+            found = self.at(posixpath.join(base, *parts))
+            if found is not None:
+                return found
+        return None
+
+    def _folder(self, folder: str) -> Module | Package:
+        return self._files.get(posixpath.join(folder, "__init__.py")) or Package(folder)
+
+    def _search(self, importer: Module, first: str) -> Iterable[str]:
+        """Folders in which an absolute import may start: the package's root, its ancestors, the importer's own folder,
+        then the only folder of the program that has such a name."""
+        homes = self._homes.get(first)
+        if not homes:
+            return
+        root = importer.package
+        while posixpath.join(root, "__init__.py") in self._files and root:
+            root = posixpath.dirname(root)
+        own = importer.package
+        folder = root
+        while True:
+            if folder in homes:
+                yield folder
+            if posixpath.join(folder, "src") in homes:
+                yield posixpath.join(folder, "src")
+            parent = posixpath.dirname(folder)
+            if parent == folder or not folder:
+                break
+            folder = parent
+        if own != root and own in homes:
+            yield own
+        if len(homes) == 1:
+            yield from homes

@@ -1,0 +1,93 @@
+"""What every rule has: its code, name and severity, its documentation (its module's docstring) and its check of one program."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import Any, ClassVar
+
+from ddplint.documentation import RuleDocumentation, parse_documentation
+from ddplint.facts.lower import unpack
+from ddplint.findings import Finding, Fix, Severity, Span, Step
+from ddplint.flow.events import Scope
+from ddplint.flow.knowledge import Knowledge
+from ddplint.flow.run import Run
+from ddplint.flow.values import Place
+
+
+class Rule:
+    """One rule. A module under `ddplint.rules` defines a subclass and `RULE`, an instance of it.
+
+    `name` reads well after "allow". `words` are the words without which a file cannot matter to the rule.
+    """
+
+    code: ClassVar[str]
+    name: ClassVar[str]
+    severity: ClassVar[Severity]
+    words: ClassVar[frozenset[str]] = frozenset()
+    check: ClassVar[type[Check]]
+
+    @cached_property
+    def documentation(self) -> RuleDocumentation:
+        """The sections of the docstring of the module that defines the rule."""
+        return parse_documentation(sys.modules[type(self).__module__].__doc__)
+
+    @property
+    def summary(self) -> str:
+        """One line for tables."""
+        return self.documentation.summary
+
+    def start(self, knowledge: Knowledge) -> Check:
+        """A new check of one program."""
+        return self.check(self, knowledge)
+
+
+class Check:
+    """One rule's work on one program. Methods `on_call`, `on_binary`, `on_assign`, `on_loop`, `on_return` and `on_compare` get the
+    flow's events, `on_binary_result` may replace the value of a binary operation, `finish` judges what needs the whole program."""
+
+    def __init__(self, rule: Rule, knowledge: Knowledge) -> None:
+        self.rule = rule
+        self.knowledge = knowledge
+        self.findings: list[Finding] = []
+
+    def finish(self, run: Run) -> None:
+        """Called once after the last event."""
+
+    def report(
+        self,
+        scope: Scope | str,
+        node: Sequence[Any],
+        message: str,
+        trace: Iterable[Place] = (),
+        severity: Severity | None = None,
+        fix: Fix | None = None,
+        no_fix_reason: str = "",
+        also: Iterable[Place] = (),
+    ) -> Finding:
+        """Report `node`, in the file of `scope` (or of that path)."""
+        path = scope if isinstance(scope, str) else scope.module.path
+        finding = Finding(
+            code=self.rule.code,
+            name=self.rule.name,
+            severity=severity or self.rule.severity,
+            message=message,
+            span=span_of(path, node[1]),
+            trace=tuple(step_of(place) for place in trace),
+            fix=fix,
+            no_fix_reason=no_fix_reason,
+            also=tuple(span_of(place.path, place.position) for place in also),
+        )
+        self.findings.append(finding)
+        return finding
+
+
+def span_of(path: str, position: int) -> Span:
+    """The span of a packed position: rows and columns from 1."""
+    row, column, end_row, end_column = unpack(position)
+    return Span(path, max(row, 1), column + 1, max(end_row, 1), end_column + 1)
+
+
+def step_of(place: Place) -> Step:
+    return Step(span_of(place.path, place.position), place.message)

@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ddplint.source import SourceFile, Sources, Suppression, Unreadable, parse_source, read_source, suppressions
+
+
+def notebook(*cells: str | list[str], **metadata: object) -> bytes:
+    content = {
+        "cells": [{"cell_type": "markdown", "source": "# title"}]
+        + [{"cell_type": "code", "source": cell} for cell in cells],
+        "metadata": metadata,
+        "nbformat": 4,
+    }
+    return json.dumps(content).encode()
+
+
+def reason(data: bytes, path: str = "x.py") -> str:
+    with pytest.raises(Unreadable) as caught:
+        parse_source(path, data)
+    return caught.value.reason
+
+
+@pytest.mark.parametrize(
+    ("data", "text", "encoding", "bom", "newline"),
+    [
+        pytest.param(b"x = 1\n", "x = 1\n", "utf-8", False, "\n", id="plain"),
+        pytest.param(b"", "", "utf-8", False, "\n", id="empty"),
+        pytest.param(b"\xef\xbb\xbfx = 1\r\n", "x = 1\n", "utf-8", True, "\r\n", id="BOM and Windows lines"),
+        pytest.param(b"x\ry\r", "x\ny\n", "utf-8", False, "\r", id="old Mac lines"),
+        pytest.param(b"x\r\ny\nz\n", "x\ny\nz\n", "utf-8", False, "mixed", id="mixed lines"),
+        pytest.param(b"# -*- coding: latin-1 -*-\ns = '\xe9'\n", None, "iso-8859-1", False, "\n", id="cookie"),
+        pytest.param(b"#!/usr/bin/python\n# vim: set fileencoding=cp1252 :\ns = '\x80'\n", None, "cp1252", False, "\n",
+                     id="cookie in the second line"),
+        pytest.param("# coding: gbk\ns = '数据'\n".encode("gbk"), "# coding: gbk\ns = '数据'\n", "gbk", False, "\n", id="gbk"),
+        pytest.param("s = 'é数'\n".encode(), "s = 'é数'\n", "utf-8", False, "\n", id="utf-8"),
+    ],
+)  # fmt: skip
+def test_text_and_form(data: bytes, text: str | None, encoding: str, bom: bool, newline: str) -> None:
+    source = parse_source("x.py", data)
+    assert source.text == (data.decode(encoding) if text is None else text)
+    assert (source.encoding, source.bom, source.newline) == (encoding, bom, newline)
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        pytest.param(b"\x7fELF\x00\x00", "binary (contains NUL bytes)", id="binary"),
+        pytest.param("x = 1\n".encode("utf-16"), "binary (contains NUL bytes)", id="utf-16"),
+        pytest.param(b"s = '\xe9'\n", "not decodable as utf-8", id="latin-1 without cookie"),
+        pytest.param(b"x = 1\n" * 2000 + b"'\xe9'\n", "not decodable as utf-8", id="bad byte far below"),
+        pytest.param(b"# coding: klingon\n", "unknown encoding (unknown encoding: klingon)", id="unknown cookie"),
+        pytest.param(b"# coding: rot13\nx\n", "not decodable as rot13", id="no text encoding"),
+        pytest.param(b"\xef\xbb\xbf# coding: latin-1\n", "not decodable as utf-8", id="BOM against cookie"),
+    ],
+)
+def test_undecodable(data: bytes, expected: str) -> None:
+    assert reason(data) == expected
+
+
+def test_unreadable_files(tmp_path: Path) -> None:
+    def why(path: Path, **options: int) -> str:
+        with pytest.raises(Unreadable) as caught:
+            read_source(str(path), **options)
+        return caught.value.reason
+
+    (tmp_path / "big.py").write_text("x = 1\n" * 100)
+    assert why(tmp_path / "absent.py") == "not found"
+    assert why(tmp_path) == "is a directory"
+    assert why(tmp_path / "big.py", limit=100) == "larger than 0.0001 MB"
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe.py")
+        assert why(tmp_path / "pipe.py") == "not a regular file"
+        (tmp_path / "loop.py").symlink_to("loop.py")
+        assert "symbolic links" in why(tmp_path / "loop.py")
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
+def test_no_permission(tmp_path: Path) -> None:
+    path = tmp_path / "x.py"
+    path.touch()
+    path.chmod(0)
+    with pytest.raises(Unreadable, match="permission denied"):
+        read_source(str(path))
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_read_or_refused(data: bytes) -> None:
+    for path in ("x.py", "x.ipynb"):
+        try:
+            source = parse_source(path, data)
+        except Unreadable as trouble:
+            assert trouble.reason
+        else:
+            assert "\r" not in source.text
+
+
+@given(st.text(alphabet="ab#\"'\\\n ()%!?=", max_size=80))
+def test_notebook_rows_stay(text: str) -> None:
+    source = parse_source("x.ipynb", notebook(text, "last = 1"))
+    assert source.text.count("\n") == text.count("\n") + 2
+    assert source.text.split("\n")[text.count("\n") + 1] == "last = 1"
+
+
+def test_notebook_positions() -> None:
+    source = parse_source("x.ipynb", notebook(["import torch\n", "x = 1"], "", "y = 2\nz = 3\n"))
+    assert source.text == "import torch\nx = 1\n\ny = 2\nz = 3\n\n"
+    assert [source.cell_position(row) for row in range(1, 7)] == [(1, 1), (1, 2), (2, 1), (3, 1), (3, 2), (3, 3)]
+    assert source.cell_position(7) is None
+    assert parse_source("x.py", b"x\n").cell_position(1) is None
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        pytest.param("!pip install torch\nx = 1", "pass\nx = 1", id="shell"),
+        pytest.param("%matplotlib inline\nx = 1", "pass\nx = 1", id="line magic"),
+        pytest.param("%%time\nx = 1", "pass\nx = 1", id="cell magic over Python"),
+        pytest.param("%%bash\necho 'x'\nfor", "pass\npass\npass", id="cell magic over another language"),
+        pytest.param("if a:\n    !ls it's\nx = 1", "if a:\n    pass\nx = 1", id="indented, with a quote"),
+        pytest.param("files = !ls\nx = 1", "files = None\nx = 1", id="assignment"),
+        pytest.param("!a \\\n  b\nx = 1", "pass\n\nx = 1", id="continued"),
+        pytest.param("torch.sum?\nx = 1", "pass\nx = 1", id="help"),
+        pytest.param("!ls\nx = ('%d'\n% 3)", "pass\nx = ('%d'\n% 3)", id="modulo in brackets is none"),
+        pytest.param('!ls\nx = """\n!no\n"""', 'pass\nx = """\n!no\n"""', id="in a string is none"),
+        pytest.param("x = 5 %\\\n3", "x = 5 %\\\n3", id="plain Python is left alone"),
+    ],
+)
+def test_magics(cell: str, expected: str) -> None:
+    assert parse_source("x.ipynb", notebook(cell)).text == expected + "\n"
+
+
+def test_notebook_forms() -> None:
+    old = {"worksheets": [{"cells": [{"cell_type": "code", "input": ["x = 1"]}]}]}
+    assert parse_source("x.ipynb", json.dumps(old).encode()).text == "x = 1\n"
+    assert reason(b"{", "x.ipynb") == "not a notebook (broken JSON)"
+    assert reason(b"[1]", "x.ipynb") == "not a notebook"
+    assert reason(b"{}", "x.ipynb") == "not a notebook (no cells)"
+    assert reason(b"[" * 200_000, "x.ipynb") == "not a notebook (broken JSON)"
+    assert reason(notebook("x", language_info={"name": "julia"}), "x.ipynb") == "a notebook in julia"
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("x  # noqa: DDP203", [("noqa", ("DDP203",))]),
+        ("x  # noqa:DDP203,E501", [("noqa", ("DDP203", "E501"))]),
+        ("x  # NOQA : DDP203 F401 because", [("noqa", ("DDP203", "F401"))]),
+        ("x  # noqa", [("noqa", ())]),
+        ("x  # noqa: it is fine", [("noqa", ())]),
+        ("x  # ddplint: ignore[DDP203, sigmoid-before-bce]", [("ignore", ("DDP203", "sigmoid-before-bce"))]),
+        ("x  # ddplint: ignore", [("ignore", ())]),
+        ("x  # type: ignore # noqa: E501 # ddplint: ignore[DDP2]", [("noqa", ("E501",)), ("ignore", ("DDP2",))]),
+        ("x  # noqatall", []),
+        ("x  # ddplint: ignored", []),
+        ("x = '# noqa: DDP203'", []),
+        ('x = """\n# noqa\n"""', []),
+        ("x  # fine", []),
+    ],
+)
+def test_suppressions(line: str, expected: list[tuple[str, tuple[str, ...]]]) -> None:
+    found = suppressions(f"first = 1\n{line}\n")
+    assert [(item.kind, item.selectors) for item in found] == expected
+    assert all(item.row == 2 for item in found)
+
+
+def test_suppressions_before_broken_text_count() -> None:
+    assert [item.row for item in suppressions("x  # noqa\ny = (\n")] == [1]
+
+
+def test_what_a_suppression_covers() -> None:
+    assert Suppression(1, "noqa", ()).covers("DDP203", "n")
+    assert Suppression(1, "noqa", ("ddp203",)).covers("DDP203", "n")
+    assert Suppression(1, "ignore", ("DDP2",)).covers("DDP203", "n")
+    assert Suppression(1, "ignore", ("sigmoid-before-bce",)).covers("DDP203", "sigmoid-before-bce")
+    assert not Suppression(1, "noqa", ("E501", "DDP2031")).covers("DDP203", "n")
+
+
+def test_sources(tmp_path: Path) -> None:
+    (tmp_path / "x.py").write_text("a\nb")
+    sources = Sources(str(tmp_path))
+    assert isinstance(sources.get("x.py"), SourceFile)
+    assert (sources.line("x.py", 2), sources.line("x.py", 3), sources.line("y.py", 1)) == ("b", None, None)
