@@ -255,13 +255,13 @@ class _ProgressLine:
         self._next = time.monotonic() + _PROGRESS_AFTER_SECONDS
         self._shown = False
 
-    def show(self, done: int, total: int) -> None:
+    def show(self, what: str, done: int, total: int) -> None:
         if self._stream is None or total <= 0 or time.monotonic() < self._next:
             return
         self._next = time.monotonic() + _PROGRESS_EVERY_SECONDS
         self._shown = True
         filled = 30 * min(done, total) // total
-        self._stream.write(f"\r[{'#' * filled}{'.' * (30 - filled)}] {done:,}/{total:,} files\x1b[K")
+        self._stream.write(f"\r[{'#' * filled}{'.' * (30 - filled)}] {done:,}/{total:,} {what}\x1b[K")
         self._stream.flush()
 
     def clear(self) -> None:

@@ -7,6 +7,7 @@ import os
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -29,8 +30,9 @@ from ddplint.source import Sources, Suppression, Unreadable, content_hash, read_
 
 logger = logging.getLogger(__name__)
 
-# files done, files in all
-Progress = Callable[[int, int], None]
+Count = Callable[[int, int], None]
+# what is counted, how many are done, how many there are
+Progress = Callable[[str, int, int], None]
 
 
 class FactsResult(Protocol):
@@ -61,10 +63,12 @@ class Core(Protocol):
     def load_knowledge(self, further: Iterable[Path]) -> Any: ...
 
     def build_facts(
-        self, files: Sequence[SourceRef], words: Iterable[str], jobs: int, cache_dir: Path | None, progress: Progress
+        self, files: Sequence[SourceRef], words: Iterable[str], jobs: int, cache_dir: Path | None, progress: Count
     ) -> FactsResult: ...
 
-    def analyse(self, facts: Sequence[Any], root: Path, rules: Sequence[Rule], knowledge: Any) -> AnalysisResult: ...
+    def analyse(
+        self, facts: Sequence[Any], root: Path, rules: Sequence[Rule], knowledge: Any, progress: Count
+    ) -> AnalysisResult: ...
 
 
 class DefaultCore:
@@ -79,16 +83,18 @@ class DefaultCore:
             raise ConfigError(" ".join(str(error).split())) from None
 
     def build_facts(
-        self, files: Sequence[SourceRef], words: Iterable[str], jobs: int, cache_dir: Path | None, progress: Progress
+        self, files: Sequence[SourceRef], words: Iterable[str], jobs: int, cache_dir: Path | None, progress: Count
     ) -> FactsResult:
         from ddplint.facts.build import build_facts
 
         return build_facts(files, words, jobs, cache_dir, progress)
 
-    def analyse(self, facts: Sequence[Any], root: Path, rules: Sequence[Rule], knowledge: Any) -> AnalysisResult:
+    def analyse(
+        self, facts: Sequence[Any], root: Path, rules: Sequence[Rule], knowledge: Any, progress: Count
+    ) -> AnalysisResult:
         from ddplint.flow.analysis import analyse
 
-        return analyse(facts, root, rules, knowledge)
+        return analyse(facts, root, rules, knowledge, progress)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +107,7 @@ class _Analysis:
     from_cache: bool = False
 
 
-def _silent(done: int, total: int) -> None:
+def _silent(what: str, done: int, total: int) -> None:
     """No progress is shown."""
 
 
@@ -185,8 +191,8 @@ def _analyse(file_set: FileSet, settings: Settings, rules: Sequence[Rule], core:
     knowledge = core.load_knowledge(settings.knowledge)
     words = sorted({word for rule in rules for word in rule.words})
     try:
-        built = core.build_facts(file_set.files, words, settings.jobs or _cores(), folder, progress)
-        analysed = core.analyse(built.facts, file_set.root, rules, knowledge)
+        built = core.build_facts(file_set.files, words, settings.jobs or _cores(), folder, partial(progress, "files"))
+        analysed = core.analyse(built.facts, file_set.root, rules, knowledge, partial(progress, "functions"))
     except Exception as error:  # whatever broke, the run says so and ends with exit code 2
         logger.debug("crash", exc_info=True)
         return _Analysis((), (), (_crash(error),), 0, 0)

@@ -17,7 +17,7 @@ from ddplint.findings import Finding, Fix, Span, Step
 from ddplint.rules.base import Rule
 from ddplint.source import SourceFile, Unreadable, read_source
 
-DOCUMENTATION = '''Reports a bug word.
+DOCUMENTATION = """Reports a bug word.
 
 ## What it does
 Finds the word.
@@ -43,7 +43,7 @@ Safe.
 
 ## References
 None needed.
-'''
+"""
 
 
 def make_rule(code: str, name: str, severity: str = "warning") -> Rule:
@@ -75,7 +75,7 @@ class Analysed:
 
 
 class FakeCore:
-    """`BUG101`, `BUG203`, `BUG204` in a line are findings; `FROM path` adds a step there; `CRASH` and `RULECRASH` crash."""
+    """`BUG101`, `BUG203`, `BUG204` in a line are findings, `FROM path` adds a step there, `CRASH` and `RULECRASH` crash."""
 
     def __init__(self) -> None:
         self.built = 0
@@ -109,7 +109,14 @@ class FakeCore:
             progress(done, len(files))
         return built
 
-    def analyse(self, facts: Sequence[Any], root: Path, rules: Sequence[Rule], knowledge: Any) -> Analysed:
+    def analyse(
+        self,
+        facts: Sequence[Any],
+        root: Path,
+        rules: Sequence[Rule],
+        knowledge: Any,
+        progress: Callable[[int, int], None],
+    ) -> Analysed:
         analysed = Analysed([], [])
         for path, source in facts:
             for row, line in enumerate(source.text.splitlines(), 1):

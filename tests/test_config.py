@@ -107,7 +107,11 @@ def test_what_is_wrong_is_said(tmp_path: Path, text: str, expected: str) -> None
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("[tool.ddplint\n", "broken TOML"), ("tool = 1\n", "`tool` must be a table"), ("[tool]\nddplint = 3\n", "expected keys")],
+    [
+        ("[tool.ddplint\n", "broken TOML"),
+        ("tool = 1\n", "`tool` must be a table"),
+        ("[tool]\nddplint = 3\n", "expected keys"),
+    ],
 )
 def test_broken_toml(tmp_path: Path, text: str, expected: str) -> None:
     write(tmp_path / "pyproject.toml", text)
@@ -134,7 +138,9 @@ def test_not_utf8(tmp_path: Path) -> None:
         pytest.param((), ("ALL",), ("DDP2",), ["DDP203", "DDP204"], id="all ignored but some"),
     ],
 )
-def test_selection(select: tuple[str, ...], ignore: tuple[str, ...], extend: tuple[str, ...], expected: list[str]) -> None:
+def test_selection(
+    select: tuple[str, ...], ignore: tuple[str, ...], extend: tuple[str, ...], expected: list[str]
+) -> None:
     assert [rule.code for rule in select_rules(RULES, select, ignore, extend)] == expected
 
 

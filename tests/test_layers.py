@@ -75,7 +75,6 @@ def test_engine_knows_no_rule_by_name() -> None:
 def test_packages_are_all_installed() -> None:
     # with the rules beside the package, setuptools cannot find the packages by itself
     listed = (ROOT / "pyproject.toml").read_text(encoding="utf-8").partition("packages = [")[2].partition("]")[0]
-    folders = {f"ddplint.{path.parent.relative_to(ROOT / 'ddplint').as_posix().replace('/', '.')}".removesuffix("..")
-               for path in (ROOT / "ddplint").rglob("*.py")}  # fmt: skip
-    expected = {"ddplint.rules", "ddplint.knowledge"} | {folder.removesuffix(".") for folder in folders}
+    folders = [path.parent.relative_to(ROOT / "ddplint").parts for path in (ROOT / "ddplint").rglob("*.py")]
+    expected = {"ddplint.rules", "ddplint.knowledge"} | {".".join(("ddplint", *parts)) for parts in folders}
     assert {line.strip(' ",') for line in listed.splitlines()} - {""} == expected

@@ -40,11 +40,15 @@ def result(tmp_path: Path) -> Result:
     (tmp_path / "train.py").write_text(TRAIN)
     (tmp_path / "net.py").write_text(NET)
     other = finding(span=Span("net.py", 1, 1, 2, 3), severity="error", fix=None, no_fix_reason="two callers", trace=())
-    return Result((other, finding()), (("bad.py", "no Python 3 (line 1)"),), (), 2, 6, 1, sources=Sources(str(tmp_path)))
+    return Result(
+        (other, finding()), (("bad.py", "no Python 3 (line 1)"),), (), 2, 6, 1, sources=Sources(str(tmp_path))
+    )
 
 
 def test_text(result: Result) -> None:
-    assert render_text(result, Style()) == """\
+    assert (
+        render_text(result, Style())
+        == """\
 net.py:1:1: error DDP203 sigmoid-before-bce: the input of BCELoss is a sigmoid's output
   1 | def forward(x):
     | ^^^^^^^^^^^^^^^
@@ -60,6 +64,7 @@ train.py:4:9: warning DDP203 sigmoid-before-bce: the input of BCELoss is a sigmo
   fix (unsafe): use BCEWithLogitsLoss (the model's output changes)
 
 """
+    )
 
 
 def test_text_in_colour_is_the_same_text(result: Result) -> None:
@@ -137,7 +142,8 @@ def test_statistics_and_summary(result: Result) -> None:
     assert render_statistics(result) == "2  DDP203  sigmoid-before-bce\n"
     assert render_statistics(Result()) == ""
     assert render_summary(result) == (
-        "2 findings (1 error, 1 warning); 2 files read (6 lines), 1 path skipped (1 no Python 3), 1 suppressed by comments.\n"
+        "2 findings (1 error, 1 warning); 2 files read (6 lines), 1 path skipped (1 no Python 3), "
+        "1 suppressed by comments.\n"
     )
     assert render_summary(Result()) == "No findings; 0 files read (0 lines).\n"
 
@@ -150,7 +156,7 @@ def test_statistics_and_summary(result: Result) -> None:
         pytest.param("ab\tf(y)", 4, 8, "ab  f(y)", "    ^^^^", id="tab inside goes to the next stop"),
         pytest.param("数据 = f(y)", 6, 10, "数据 = f(y)", "       ^^^^", id="wide before"),
         pytest.param("f('数据')", 1, 8, "f('数据')", "^^^^^^^^^", id="wide inside"),
-        pytest.param("e\u0301 = f(y)", 6, 10, "e\u0301 = f(y)", "     ^^^^", id="combining"),
+        pytest.param("e\u0301 = f(y)", 6, 10, "e\u0301 = f(y)", "    ^^^^", id="combining"),
         pytest.param("x\x1b[31m", 2, 3, "x\\x1b[31m", " ^^^^", id="escape sequence"),
         pytest.param("x", 5, 9, "x", " ^", id="span past the end"),
         pytest.param("", 1, 1, "", "^", id="empty"),
@@ -180,7 +186,12 @@ def test_printable() -> None:
 
 @pytest.mark.parametrize(
     ("environment", "expected"),
-    [({}, False), ({"FORCE_COLOR": "1"}, True), ({"FORCE_COLOR": "0"}, False), ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False)],
+    [
+        ({}, False),
+        ({"FORCE_COLOR": "1"}, True),
+        ({"FORCE_COLOR": "0"}, False),
+        ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False),
+    ],
 )
 def test_colour_without_a_terminal(environment: dict[str, str], expected: bool) -> None:
     assert wants_colour(None, environment) is expected

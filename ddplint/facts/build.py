@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import tempfile
 import warnings
 import zlib
@@ -21,10 +20,9 @@ from ddplint.program.program import Module
 from ddplint.source import Unreadable, content_hash, parse_source, read_bytes
 
 # raise it whenever the form of facts changes: facts of another form are not read from the cache
-FACTS_VERSION = "1"
+FACTS_VERSION = "2"
 _FEW = 24
 _CHUNK = 16
-_WORD = re.compile(r"[A-Za-z_]\w*")
 
 Progress = Callable[[int, int], None]
 
@@ -73,15 +71,15 @@ def _facts_of(reference: SourceRef, cache: str | None) -> _One:
         return _One(reference.display, b"", "", lines, digest, "nested too deeply")
     except ValueError as problem:
         return _One(reference.display, b"", "", lines, digest, f"cannot be parsed: {problem}")
+    words = " ".join(record.pop("references"))
     blob = zlib.compress(json.dumps(record, separators=(",", ":")).encode("ascii"), 1)
-    words = " ".join(sorted(set(_WORD.findall(source.text))))
     if place:
         _store(place, blob, words)
     return _One(reference.display, blob, words, lines, digest)
 
 
 def _load(place: Path) -> tuple[bytes, str] | None:
-    """What the cache keeps for a file: a digest line, the words, the packed facts; None where it is absent or damaged."""
+    """What the cache keeps for a file: a digest line, the names it reads, the packed facts; None where it is absent or damaged."""
     try:
         data = place.read_bytes()
     except OSError:
@@ -132,7 +130,7 @@ def build_facts(
                 progress(len(made), len(files))
     made.sort(key=lambda one: one.path)
     return FactsResult(
-        facts=[Module(one.path, one.blob, frozenset(one.words.split())) for one in made if not one.problem],
+        facts=[Module(one.path, one.blob, one.words) for one in made if not one.problem],
         skipped=[(one.path, one.problem) for one in made if one.problem],
         lines=sum(one.lines for one in made),
         hashes={one.path: one.hash for one in made},

@@ -65,6 +65,7 @@ class Lowering:
     def __init__(self, text: str) -> None:
         self.functions: list[dict[str, Any]] = []
         self.classes: list[dict[str, Any]] = []
+        self.references: set[str] = set()
         self._scope: list[str] = []
         self._owner: list[int | None] = [None]
         # ast counts columns in UTF-8 bytes, people and editors in characters
@@ -199,6 +200,16 @@ def _constant(low: Lowering, node: ast.Constant) -> Node:
     return [kind, low.position(node), value if plain else None]
 
 
+def _name(low: Lowering, node: ast.Name) -> Node:
+    low.references.add(node.id)
+    return ["name", low.position(node), node.id]
+
+
+def _attribute(low: Lowering, node: ast.Attribute) -> Node:
+    low.references.add(node.attr)
+    return ["attr", low.position(node), low.expression(node.value), node.attr]
+
+
 def _call(low: Lowering, node: ast.Call) -> Node:
     keywords = [[keyword.arg, low.expression(keyword.value)] for keyword in node.keywords]
     return ["call", low.position(node), low.expression(node.func), low.expressions(node.args), keywords]
@@ -253,8 +264,8 @@ def _value(kind: str) -> Callable[[Lowering, Any], Node]:
 
 _EXPRESSIONS: dict[type, Callable[[Lowering, Any], Node]] = {
     ast.Constant: _constant,
-    ast.Name: lambda low, node: ["name", low.position(node), node.id],
-    ast.Attribute: lambda low, node: ["attr", low.position(node), low.expression(node.value), node.attr],
+    ast.Name: _name,
+    ast.Attribute: _attribute,
     ast.Call: _call,
     ast.BinOp: lambda low, node: [
         "bin", low.position(node), _OPERATORS[type(node.op)], low.expression(node.left), low.expression(node.right)
@@ -379,11 +390,11 @@ if hasattr(ast, "TryStar"):
 
 
 def lower(text: str) -> dict[str, Any]:
-    """Facts of one file's text.
+    """Facts of one file's text: its body, functions, classes, and all names that it reads (`references`).
 
     Raises SyntaxError, ValueError, RecursionError or MemoryError as `ast.parse` does.
     """
     tree = ast.parse(text)
     low = Lowering(text)
     body = low.module(tree)
-    return {"body": body, "functions": low.functions, "classes": low.classes}
+    return {"body": body, "functions": low.functions, "classes": low.classes, "references": sorted(low.references)}

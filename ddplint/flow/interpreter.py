@@ -113,8 +113,6 @@ class Interpreter(Expressions, Calls):
             return known
         env: Environment = {"__name__": UNKNOWN, "__file__": UNKNOWN}
         self.module_values[module.path] = env
-        if len(self.frames) > 150:
-            return env
         frame = Frame(module, env, None)
         self.frames.append(frame)
         try:
@@ -130,7 +128,7 @@ class Interpreter(Expressions, Calls):
         if isinstance(found, Module):
             return Value(ModuleValue(found))
         if isinstance(found, Package):
-            return Value(ModuleValue(Module(found.folder + "/__init__.py", b"", frozenset())))
+            return Value(ModuleValue(Module(found.folder + "/__init__.py", b"")))
         return Value(Lib(dotted))
 
     def module_member(self, module: Module, name: str) -> Value:

@@ -123,7 +123,7 @@ class _Roots:
     def _named_functions(self) -> set[str]:
         names: set[str] = set()
         for module in self.program.modules:
-            names |= module.words
+            names.update(module.references.split())
         return names
 
     def _function(self, module: Module, facts: FunctionFacts) -> None:

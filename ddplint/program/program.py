@@ -11,14 +11,19 @@ from typing import Any
 
 Node = list[Any]
 
+# packed bytes of facts held unpacked at a time; unpacked they take about fifty times as much
+_BODIES_LIMIT = 4_000_000
+_NOTHING: dict[str, Any] = {"body": [], "functions": [], "classes": []}
+
 
 class FunctionFacts:
-    """One function: `parameters` are rows `[name, kind, default, annotation]`."""
+    """One function: `parameters` are rows `[name, kind, default, annotation]`. The body is unpacked when asked for."""
 
-    __slots__ = ("body", "decorators", "generator", "module", "name", "owner", "parameters", "position", "qualname")
+    __slots__ = ("_index", "decorators", "generator", "module", "name", "owner", "parameters", "position", "qualname")
 
-    def __init__(self, record: Mapping[str, Any], module: Module) -> None:
+    def __init__(self, record: Mapping[str, Any], module: Module, index: int) -> None:
         self.module = module
+        self._index = index
         self.name: str = record["name"]
         self.qualname: str = record["qualname"]
         self.position: int = record["position"]
@@ -26,58 +31,89 @@ class FunctionFacts:
         self.parameters: list[Node] = record["parameters"]
         self.decorators: list[Node] = record["decorators"]
         self.generator: bool = record["generator"]
-        self.body: list[Node] = record["body"]
+
+    @property
+    def body(self) -> list[Node]:
+        return self.module.function_body(self._index)
 
 
 class ClassFacts:
-    __slots__ = ("bases", "body", "decorators", "keywords", "module", "name", "position", "qualname")
+    __slots__ = ("_index", "bases", "decorators", "keywords", "module", "name", "position", "qualname")
 
-    def __init__(self, record: Mapping[str, Any], module: Module) -> None:
+    def __init__(self, record: Mapping[str, Any], module: Module, index: int) -> None:
         self.module = module
+        self._index = index
         self.name: str = record["name"]
         self.qualname: str = record["qualname"]
         self.position: int = record["position"]
         self.bases: list[Node] = record["bases"]
         self.keywords: list[Any] = record["keywords"]
         self.decorators: list[Node] = record["decorators"]
-        self.body: list[Node] = record["body"]
+
+    @property
+    def body(self) -> list[Node]:
+        return self.module.class_body(self._index)
+
+
+class Bodies:
+    """Unpacked bodies of the files used last, so that memory does not grow with the program."""
+
+    def __init__(self, limit: int = _BODIES_LIMIT) -> None:
+        self.limit = limit
+        self.size = 0
+        self.kept: dict[str, tuple[int, dict[str, Any]]] = {}
+
+    def of(self, path: str, blob: bytes) -> dict[str, Any]:
+        found = self.kept.pop(path, None)
+        if found is None:
+            found = (len(blob), json.loads(zlib.decompress(blob)))
+            self.size += found[0]
+        self.kept[path] = found
+        while self.size > self.limit and len(self.kept) > 1:
+            oldest = next(iter(self.kept))
+            self.size -= self.kept.pop(oldest)[0]
+        return found[1]
 
 
 class Module:
     """One file of the program. Its facts are unpacked when first asked for."""
 
-    __slots__ = ("_blob", "_classes", "_functions", "body", "package", "path", "words")
+    __slots__ = ("_blob", "_classes", "_functions", "bodies", "package", "path", "references")
 
-    def __init__(self, path: str, blob: bytes, words: frozenset[str]) -> None:
+    def __init__(self, path: str, blob: bytes, references: str = "") -> None:
         self.path = path
-        self.words = words
-        self._blob: bytes | None = blob
-        self._functions: list[FunctionFacts] = []
-        self._classes: list[ClassFacts] = []
-        self.body: list[Node] = []
+        self.references = references
+        self.bodies = Bodies()
+        self._blob = blob
+        self._functions: list[FunctionFacts] | None = None
+        self._classes: list[ClassFacts] | None = None
         self.package = posixpath.dirname(path)
 
-    def _unpack(self) -> None:
-        if not self._blob:
-            return
-        record = json.loads(zlib.decompress(self._blob))
-        self._blob = None
-        self.body = record["body"]
-        self._functions = [FunctionFacts(one, self) for one in record["functions"]]
-        self._classes = [ClassFacts(one, self) for one in record["classes"]]
+    def _unpack(self) -> dict[str, Any]:
+        return self.bodies.of(self.path, self._blob) if self._blob else _NOTHING
 
     def statements(self) -> list[Node]:
-        self._unpack()
-        return self.body
+        body: list[Node] = self._unpack()["body"]
+        return body
+
+    def function_body(self, index: int) -> list[Node]:
+        body: list[Node] = self._unpack()["functions"][index]["body"]
+        return body
+
+    def class_body(self, index: int) -> list[Node]:
+        body: list[Node] = self._unpack()["classes"][index]["body"]
+        return body
 
     @property
     def functions(self) -> list[FunctionFacts]:
-        self._unpack()
+        if self._functions is None:
+            self._functions = [FunctionFacts(one, self, index) for index, one in enumerate(self._unpack()["functions"])]
         return self._functions
 
     @property
     def classes(self) -> list[ClassFacts]:
-        self._unpack()
+        if self._classes is None:
+            self._classes = [ClassFacts(one, self, index) for index, one in enumerate(self._unpack()["classes"])]
         return self._classes
 
 
@@ -98,7 +134,9 @@ class Program:
         self._files: dict[str, Module] = {}
         self._folders: set[str] = set()
         self._homes: dict[str, set[str]] = defaultdict(set)
+        bodies = Bodies()
         for module in self.modules:
+            module.bodies = bodies
             self._files[module.path] = module
             folder = module.package
             name = posixpath.basename(module.path).rpartition(".")[0]

@@ -1,0 +1,71 @@
+"""The fixtures: where they are and what they expect."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+FIXTURES = Path(__file__).parent / "fixtures"
+_EXPECT = re.compile(r"#\s*expect:\s*(DDP\d+)\s+(note|warning|error)\s+(safe|unsafe|none)\b")
+_STEP = re.compile(r"#\s*step:\s*(DDP\d+)")
+
+
+@dataclass(frozen=True)
+class Expected:
+    """One expected finding: file below the fixture, row, code, severity, fix level."""
+
+    path: str
+    row: int
+    code: str
+    severity: str
+    level: str
+
+
+@dataclass(frozen=True)
+class Fixture:
+    """A file or folder under `tests/fixtures/<code>/`."""
+
+    code: str
+    place: Path
+
+    @property
+    def name(self) -> str:
+        return f"{self.code}/{self.place.stem if self.place.is_file() else self.place.name}"
+
+    @property
+    def is_bug(self) -> bool:
+        return self.place.name.startswith("bug_")
+
+    @property
+    def files(self) -> list[Path]:
+        return [self.place] if self.place.is_file() else sorted(self.place.rglob("*.py"))
+
+    def relative(self, path: Path) -> str:
+        return path.relative_to(self.place.parent if self.place.is_file() else self.place).as_posix()
+
+    def expected(self) -> Counter[Expected]:
+        found: Counter[Expected] = Counter()
+        for path in self.files:
+            for row, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+                for code, severity, level in _EXPECT.findall(line):
+                    found[Expected(self.relative(path), row, code, severity, level)] += 1
+        return found
+
+    def steps(self) -> set[tuple[str, int, str]]:
+        return {
+            (self.relative(path), row, code)
+            for path in self.files
+            for row, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+            for code in _STEP.findall(line)
+        }
+
+
+def all_fixtures() -> list[Fixture]:
+    return [
+        Fixture(folder.name, place)
+        for folder in sorted(FIXTURES.glob("DDP*"))
+        for place in sorted(folder.iterdir())
+        if place.name.startswith(("bug_", "near_"))
+    ]
