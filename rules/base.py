@@ -45,7 +45,7 @@ class Rule:
 
 class Check:
     """One rule's work on one program. Methods `on_call`, `on_binary`, `on_assign`, `on_loop`, `on_return` and `on_compare` get the
-    flow's events, `on_binary_result` may replace the value of a binary operation, `finish` judges what needs the whole program."""
+    flow's events, `on_binary_result` and `on_call_result` may replace the value of an operation or library call, `finish` judges what needs the whole program."""
 
     def __init__(self, rule: Rule, knowledge: Knowledge) -> None:
         self.rule = rule

@@ -75,7 +75,7 @@ class Analysed:
 
 
 class FakeCore:
-    """`BUG101`, `BUG203`, `BUG204` in a line are findings, `FROM path` adds a step there, `CRASH` and `RULECRASH` crash."""
+    """`BUG101`, `BUG203`, `BUG204` are findings, `FROM path` adds a step there, `CRASH` and `RULECRASH` crash."""
 
     def __init__(self) -> None:
         self.built = 0

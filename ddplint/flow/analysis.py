@@ -13,7 +13,7 @@ from ddplint.flow.knowledge import Knowledge
 from ddplint.flow.run import Run, in_deep_thread, run_program
 from ddplint.program.program import Module, Program
 
-EVENTS = ("call", "binary", "binary_result", "assign", "loop", "return", "compare")
+EVENTS = ("call", "call_result", "binary", "binary_result", "assign", "loop", "return", "compare")
 
 
 class CheckLike(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ddplint.flow.events import CallEvent, Guard
@@ -24,6 +25,7 @@ from ddplint.flow.values import (
     Partial,
     Place,
     Super,
+    Tag,
     Tags,
     Union,
     Unknown,
@@ -93,6 +95,7 @@ class Calls(Library):
         shape = callee.shape
         if isinstance(shape, FunctionValue):
             result = self.call_function(shape, arguments, keywords, node)
+            result = self.after_call(shape, arguments, keywords, node, result)
             self._called(node, "", None, callee, arguments, keywords, result)
             return result
         if isinstance(shape, ClassValue):
@@ -111,8 +114,8 @@ class Calls(Library):
         if isinstance(shape, Method):
             return self.call_method(callee, shape, arguments, keywords, node)
         result = self._unknown_result(callee, arguments, keywords)
-        self._called(node, "", None, callee, arguments, keywords, result)
-        return result
+        result = self.unresolved(_last_name(node[2]), arguments, keywords, node, result)
+        return self._called(node, "", None, callee, arguments, keywords, result)
 
     def _unknown_result(  # type: ignore[misc]
         self: Interpreter, callee: Value, arguments: list[Value], keywords: dict[str, Value], kind: str = "objects"
@@ -132,10 +135,18 @@ class Calls(Library):
         keywords: dict[str, Value],
         result: Value,
         receiver: Value | None = None,
-    ) -> None:
-        if self.listeners["call"]:
-            event = CallEvent(node, self.scope(), name, effect, callee, arguments, keywords, result, receiver)
-            self.emit("call", event)
+    ) -> Value:
+        """Tell the rules of a call; the result, or what a rule made of it."""
+        transforms = self.listeners["call_result"]
+        if not transforms and not self.listeners["call"]:
+            return result
+        event = CallEvent(node, self.scope(), name, effect, callee, arguments, keywords, result, receiver)
+        self.emit("call", event)
+        for transform in transforms:
+            changed: Any = transform(event)  # type: ignore[func-returns-value]
+            if changed is not None:
+                result, event = changed, replace(event, result=changed)
+        return result
 
     # functions
 
@@ -161,11 +172,16 @@ class Calls(Library):
         )
         known = self.memo.get(key)
         if known is not None:
+            caller.collective |= key in self.reducing
             return known
         if self.contexts[identity] >= MAX_CONTEXTS:
             return UNKNOWN
         self.contexts[identity] += 1
+        outer, caller.collective = caller.collective, False
         result = self._run_function(function, arguments, keywords, node)
+        if caller.collective:
+            self.reducing.add(key)
+        caller.collective |= outer
         self.memo[key] = result
         return result
 
@@ -182,9 +198,10 @@ class Calls(Library):
         frame.autocast = caller.autocast or "autocast" in function.marks
         frame.conditions = caller.conditions
         frame.guards = caller.guards
+        frame.iterating = caller.iterating
         if "main" in function.marks:
             place = Place(facts.module.path, facts.position, f"`{facts.name}` runs on rank 0 only")
-            frame.guards = (*frame.guards, Guard("main", place))
+            frame.guards = (*frame.guards, Guard("main", place, len(self.frames)))
         here = Place(caller.module.path, node[1], f"calls `{facts.name}`")
         frame.callers = (*caller.callers[-8:], here)
         self.active[id(facts)] += 1
@@ -194,11 +211,15 @@ class Calls(Library):
         finally:
             self.frames.pop()
             self.active[id(facts)] -= 1
+        caller.collective |= frame.collective
         if facts.generator:
             return Value(Elements(join_all(frame.yielded)))
         if not frame.returned:
             return NONE
         result = join_all(frame.returned)
+        if (frame.collective or self.knowledge.matches("gathers", facts.name)) and "shard" in self.deep_tags(result):
+            place = here._replace(message=f"`{facts.name}` brings the ranks' values together")
+            result = self.deep_tagged(result, "reduced", Tag((place,)))
         return self._after_return(result, here, facts)
 
     def _after_return(self: Interpreter, value: Value, here: Place, facts: FunctionFacts) -> Value:  # type: ignore[misc]
@@ -414,6 +435,7 @@ class Calls(Library):
             method = shape.attributes.get(name) or self.class_attribute(shape.class_, name, callee)
             if method is not None:
                 result = self.call(method, arguments, keywords, node)
+                result = self.map_tags(result, lambda tags: self.outlasting(tags, "forward"))
                 self._called(node, "", None, callee, arguments, keywords, result)
                 return result
         for base in self.library_bases(shape.class_):
@@ -423,8 +445,7 @@ class Calls(Library):
                 inner = made.shape if made is not None and isinstance(made.shape, Made) else Made(base, [], {}, shape.place or Place("", 0, ""))
                 return self.call_object(Value(inner), inner, arguments, keywords, node)
         result = self._unknown_result(callee, arguments, keywords)
-        self._called(node, "", None, callee, arguments, keywords, result)
-        return result
+        return self._called(node, "", None, callee, arguments, keywords, result)
 
     def instance_element(self: Interpreter, value: Value, shape: Instance) -> Value:  # type: ignore[misc]
         node = self._here()
@@ -468,7 +489,8 @@ class Calls(Library):
             return Value(shape.marked(kind, mark), value.tags)
         if isinstance(callee.shape, FunctionValue):
             given = self.evaluate(decorator)
-            wrapped = self.call(given, [value], {}, decorator) if decorator[0] == "call" else self.call(callee, [value], {}, decorator)
+            here = ["call", decorator[1], decorator, [], []]
+            wrapped = self.call(given, [value], {}, here) if decorator[0] == "call" else self.call(callee, [value], {}, here)
             if isinstance(wrapped.shape, FunctionValue):
                 return wrapped
         elif isinstance(callee.shape, (Unknown, Method)):
@@ -476,6 +498,10 @@ class Calls(Library):
             if self.knowledge.matches("main_only_decorator", tail):
                 return Value(shape.marked("", "main"), value.tags)
         return value
+
+
+def _last_name(node: Node) -> str:
+    return str(node[3]) if node[0] == "attr" else str(node[2]) if node[0] == "name" else ""
 
 
 def _attributes_set(body: list[Node], own: str) -> set[str]:
@@ -486,7 +512,7 @@ def _attributes_set(body: list[Node], own: str) -> set[str]:
         node = stack.pop()
         if not isinstance(node, list) or not node:
             continue
-        if node[0] == "assign":
+        if node[0] == "assign" and isinstance(node[1], int):
             for target in node[2]:
                 targets = target[2] if target[0] in ("tuple", "list") else [target]
                 names.update(one[3] for one in targets if one[0] == "attr" and one[2][0] == "name" and one[2][2] == own)

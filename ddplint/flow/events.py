@@ -16,6 +16,7 @@ class Guard:
 
     side: str
     place: Place
+    depth: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,8 @@ class Scope:
     instance: Value | None
     root: int
     in_loop: bool
+    depth: int = 0
+    iterating: frozenset[Any] = frozenset()
 
     @property
     def on_main_rank_only(self) -> Guard | None:

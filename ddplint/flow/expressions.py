@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ddplint.flow.events import BinaryEvent, CompareEvent, Guard, LoopEvent
@@ -148,7 +149,7 @@ class Expressions:
             identity = self.identity_of(owner.identity, name) if owner.identity else 0
             carried = self.carried(owner.tags, "attribute")
             if name in TENSOR_VIEWS:
-                carried = owner.tags
+                carried = self.outlasting(owner.tags, name)
             value = Value(Method(owner, name), carried, NO_CONDITIONS_, identity)
         if isinstance(value.shape, (Unknown, Method)):
             tag = self.knowledge.names.get(name)
@@ -167,7 +168,8 @@ class Expressions:
                 return given
         if effect is not None and name in effect.detail.get("attributes", {}):
             tag = effect.detail["attributes"][name]
-            return Value(Method(owner, name), {tag: Tag((shape.place,), origins=frozenset([id(shape)]))})
+            added = Tag((shape.place,), origins=frozenset([id(shape)]))
+            return Value(Method(owner, name), {tag: added}, identity=self.identity_of(id(shape), name))
         return Value(Method(owner, name), self.carried(owner.tags, "attribute"))
 
     # literals
@@ -238,7 +240,7 @@ class Expressions:
         for transform in self.listeners["binary_result"]:
             changed: Any = transform(event)  # type: ignore[func-returns-value]
             if changed is not None:
-                result = changed
+                result, event = changed, replace(event, result=changed)
         return result
 
     def _binary_result(self: Interpreter, operator: str, left: Value, right: Value) -> Value:  # type: ignore[misc]
@@ -257,6 +259,9 @@ class Expressions:
             return Value(Elements(self.element(left)), left.tags)
         kind = "operator " + operator
         tags = merge_tags(self.carried(left.tags, kind), self.carried(right.tags, kind))
+        if left.tags or right.tags:
+            both = merge_tags(self.shared(operator, left.tags, right), self.shared(operator, right.tags, left))
+            tags = merge_tags(tags, both)
         if operator in "+/" and isinstance(one, Part) and isinstance(other, Part) and one.base == other.base:
             return Value(Part(one.base, _merge_index(one.index, other.index)), tags, NO_CONDITIONS_, self.fresh())
         if operator in ("*", "/") and isinstance(one, Part) and isinstance(other, Const):
@@ -439,6 +444,8 @@ class Expressions:
             return owner
         if isinstance(shape, Made):
             return self.made_slice(owner, low, high, step)
+        if high.constant == 0 and isinstance(high.shape, Const) and low.is_none():
+            owner = owner.with_tags(self.outlasting(owner.tags, "nothing"))
         return self._selected(owner, index)
 
     def index_text(self: Interpreter, index: Node) -> str:  # type: ignore[misc]
@@ -587,17 +594,31 @@ class Expressions:
             return Condition(subject, operator, value.shape.value, True)
         return None
 
+    def implied(self: Interpreter, test: Node, holds: bool) -> frozenset[Condition]:  # type: ignore[misc]
+        """What holds of the parts of an `and` that came out true, or of an `or` that came out false."""
+        if test[0] != "bool" or (test[2] == "and") is not holds:
+            return NO_CONDITIONS_
+        found: set[Condition] = set()
+        for child in test[3]:
+            if child[0] == "bool":
+                found |= self.implied(child, holds)
+            else:
+                held = self.condition(child)
+                if held is not None:
+                    found.add(held if holds else held.negated())
+        return frozenset(found)
+
     def guard_sides(self: Interpreter, test: Value, node: Node) -> tuple[Guard | None, Guard | None]:  # type: ignore[misc]
         """The guards that the two sides of a branch put on who runs them."""
         for side in ("main", "other"):
             tag = test.tags.get(side)
             if tag is not None:
                 place = tag.steps[-1] if tag.steps else self.frame.place(node, "rank test")
-                opposite = Guard(_SIDES[side], place)
-                return Guard(side, place), opposite
+                depth = len(self.frames)
+                return Guard(side, place, depth), Guard(_SIDES[side], place, depth)
         tag = test.tags.get("main_only")
         if tag is not None and isinstance(test.shape, (Unknown, Union, Made, Method)):
-            return Guard("main", tag.steps[-1]), None
+            return Guard("main", tag.steps[-1], len(self.frames)), None
         return None, None
 
     def is_main_test(self: Interpreter, test: Node) -> bool:  # type: ignore[misc]

@@ -29,6 +29,12 @@ class Frame:
     yielded: list[Value] = field(default_factory=list)
     callers: tuple[Place, ...] = ()
     globals_: set[str] = field(default_factory=set)
+    # origins of the batches that the loops around here go through
+    iterating: frozenset[Any] = frozenset()
+    # names bound by a loop, and what the loop goes through
+    sources: dict[str, list[Any]] = field(default_factory=dict)
+    # a collective ran here or in a callee
+    collective: bool = False
 
     def place(self, node: list[Any], message: str) -> Place:
         return Place(self.module.path, node[1], message)

@@ -65,6 +65,7 @@ class Interpreter(Expressions, Calls):
         self.instances: dict[int, list[Value]] = defaultdict(list)
         self.classes: dict[int, Value] = {}
         self.memo: dict[Any, Value] = {}
+        self.reducing: set[Any] = set()
         self.contexts: dict[int, int] = defaultdict(int)
         self.active: dict[int, int] = defaultdict(int)
         self.derived: dict[Any, int] = {}
@@ -86,7 +87,7 @@ class Interpreter(Expressions, Calls):
         frame = self.frames[-1]
         return Scope(
             frame.module, frame.function, frame.conditions, frame.guards, frame.no_grad, frame.autocast,
-            frame.callers, frame.instance, self.root, frame.loops > 0,
+            frame.callers, frame.instance, self.root, frame.loops > 0, len(self.frames), frame.iterating,
         )  # fmt: skip
 
     @property
@@ -336,11 +337,13 @@ class Interpreter(Expressions, Calls):
         conditions, guards = frame.conditions, frame.guards
         frame.env = dict(before)
         self._enter_branch(held, sides[0])
+        frame.conditions |= self.implied(node[2], True)
         stopped_one = self.block(node[3])
         one = frame.env
         frame.conditions, frame.guards = conditions, guards
         frame.env = dict(before)
         self._enter_branch(held.negated() if held else None, sides[1])
+        frame.conditions |= self.implied(node[2], False)
         stopped_other = self.block(node[4])
         other = frame.env
         frame.conditions, frame.guards = conditions, guards
@@ -350,9 +353,11 @@ class Interpreter(Expressions, Calls):
         if stopped_one:
             frame.env = other
             self._enter_branch(held.negated() if held else None, sides[1])
+            frame.conditions |= self.implied(node[2], False)
         elif stopped_other:
             frame.env = one
             self._enter_branch(held, sides[0])
+            frame.conditions |= self.implied(node[2], True)
         else:
             frame.env = join_environments(one, other, held, before)
         return False
@@ -370,7 +375,14 @@ class Interpreter(Expressions, Calls):
             return False
         element = self.element(iterable)
         self.emit("loop", LoopEvent(node, self.scope(), iterable, element, node[4]))
+        frame = self.frame
+        iterating, batch = frame.iterating, self.deep_tags(element).get("batch")
+        if batch is not None:
+            frame.iterating = iterating | batch.origins
+        for name in _targets(["assign", 0, node[2][2] if node[2][0] == "tuple" else [node[2]]]):
+            frame.sources[name] = node[3]
         self._loop(node[4], lambda: self.bind(node[2], element, node))
+        frame.iterating = iterating
         self.block(node[5])
         return False
 

@@ -25,6 +25,7 @@ from ddplint.flow.values import (
     Method,
     Part,
     Partial,
+    Place,
     Super,
     Tag,
     Tags,
@@ -58,6 +59,19 @@ class Library:
         known = self.knowledge.tags
         kept = {name: tag for name, tag in tags.items() if kind in known.get(name, ()) or "any" in known.get(name, ())}
         return kept if len(kept) != len(tags) else tags
+
+    def outlasting(self: Interpreter, tags: Tags, event: str) -> Tags:  # type: ignore[misc]
+        """The tags that do not end with something: those whose `through` does not say `not <event>`."""
+        known, ending = self.knowledge.tags, "not " + event
+        kept = {name: tag for name, tag in tags.items() if ending not in known.get(name, ())}
+        return kept if len(kept) != len(tags) else tags
+
+    def shared(self: Interpreter, operator: str, one: Tags, other: Value) -> Tags:  # type: ignore[misc]
+        """The tags of one operand that the result has only if the other has them too, or is a number or blank."""
+        kept = self.carried(one, "both " + operator)
+        if not kept or isinstance(other.shape, Const) or "blank" in other.tags:
+            return kept
+        return {name: tag for name, tag in kept.items() if name in other.tags}
 
     def deep_tags(self: Interpreter, value: Value, depth: int = 0) -> Tags:  # type: ignore[misc]
         """The tags of a value and of what it holds."""
@@ -116,19 +130,20 @@ class Library:
         if special is not None:
             result = special(self, arguments, keywords, node)
             if result is not None:
-                self._called(node, name, self.knowledge.call(name), callee, arguments, keywords, result)
-                return result
+                return self._called(node, name, self.knowledge.call(name), callee, arguments, keywords, result)
         effect = self.knowledge.call(name)
         if effect is None and _looks_like_class(name):
             place = self.frame.place(node, f"makes a `{name.rpartition('.')[2]}`")
             result = Value(Made(name, arguments, keywords, place), self._argument_tags(arguments, keywords, "object"))
         elif effect is None:
-            kind = "compute" if self.knowledge.matches("numeric", name) else "any"
+            last = name.rpartition(".")[2]
+            computes = self.knowledge.matches("numeric", name)
+            kind = "compute" if computes else "objects" if self.knowledge.matches("measures", last) else "any"
             result = self._unknown_result(UNKNOWN, arguments, keywords, kind)
+            result = self.unresolved(last, arguments, keywords, node, result)
         else:
             result = self.apply(effect, name, callee, arguments, keywords, node)
-        self._called(node, name, effect, callee, arguments, keywords, result)
-        return result
+        return self._called(node, name, effect, callee, arguments, keywords, result)
 
     def _argument_tags(self: Interpreter, arguments: Arguments, keywords: Keywords, kind: str) -> Tags:  # type: ignore[misc]
         tags: Tags = NO_TAGS
@@ -155,7 +170,15 @@ class Library:
             return callee.shape.owner if isinstance(callee.shape, Method) else first
         if effect.returns == "element":
             return self.element(first)
+        if effect.returns in ("elements", "pairs"):
+            added = Tag((self.frame.place(node, effect.message or f"`{name.rpartition('.')[2]}` gives them"),))
+            element = Value(UNKNOWN_SHAPE, {effect.adds: added} if effect.adds else NO_TAGS, identity=self.fresh())
+            return Value(Elements(Value(Items("tuple", [UNKNOWN, element])) if effect.returns == "pairs" else element))
         owner = callee.shape.owner if isinstance(callee.shape, Method) else None
+        if "collective" in effect.kinds and effect.kinds & {"in-place", "gathers"}:
+            self.frame.collective = True
+            if "in-place" in effect.kinds:
+                self.mark_arguments(arguments, node, name)
         carries = effect.carries or "compute"
         sources = [*([owner] if owner is not None else []), *arguments, *keywords.values()]
         if effect.carries == "first":
@@ -163,6 +186,8 @@ class Library:
         tags: Tags = NO_TAGS
         for value in sources:
             tags = merge_tags(tags, self.carried(self.deep_tags(value), carries))
+        for kind in effect.kinds:
+            tags = merge_tags(tags, self._by_kind(kind, sources, effect, name, node))
         if effect.drops:
             tags = {one: tag for one, tag in tags.items() if one not in effect.drops}
         if effect.adds:
@@ -176,6 +201,18 @@ class Library:
                 shape = Part(shape.base, shape.index + "~mean")
             return Value(shape, tags, source.conditions, identity)
         return Value(UNKNOWN_SHAPE, tags, source.conditions if tags else frozenset(), self.fresh() if tags else 0)
+
+    def _by_kind(  # type: ignore[misc]
+        self: Interpreter, kind: str, sources: list[Value], effect: Effect, name: str, node: Node
+    ) -> Tags:
+        """The tags that pass through calls of a kind, with the call as one more step."""
+        tags: Tags = NO_TAGS
+        for value in sources:
+            kept = self.carried(self.deep_tags(value), kind)
+            if kept:
+                place = self.frame.place(node, effect.message or f"`{name.rpartition('.')[2]}` of it")
+                tags = merge_tags(tags, {one: tag.then(place)._replace(detail=tag.detail or kind) for one, tag in kept.items()})
+        return tags
 
     def _shard_arguments(self: Interpreter, arguments: Arguments, keywords: Keywords, node: Node, name: str) -> None:  # type: ignore[misc]
         place = self.frame.place(node, f"`{name.rpartition('.')[2]}` gives every rank its own shard")
@@ -191,6 +228,108 @@ class Library:
         """Whether the call that made something is of a kind, by knowledge."""
         effect = self.knowledge.call(name)
         return effect is not None and kind in effect.kinds
+
+    # values that differ between ranks, and what brings them together
+
+    def unresolved(  # type: ignore[misc]
+        self: Interpreter, name: str, arguments: Arguments, keywords: Keywords, node: Node, result: Value, owner: Value | None = None
+    ) -> Value:
+        """The result of a call whose body is not in view: by its name it may gather its arguments."""
+        if not name or not self.knowledge.matches("gathers", name):
+            if owner is not None and "shard" not in owner.tags and "shard" in result.tags and self.knowledge.matches("evaluates", name):
+                return result.with_tags({one: tag for one, tag in result.tags.items() if one != "shard"})
+            return result
+        self.frame.collective = self.frame.collective or bool(arguments or keywords)
+        self.mark_arguments([*arguments, *keywords.values()], node, name)
+        if owner is not None:
+            self.mark_reduced(owner, node[2][2] if node[2][0] == "attr" else None, self.frame.place(node, f"`{name}` may gather it"))
+        if "shard" in self.deep_tags(result):
+            result = self.deep_tagged(result, "reduced", Tag((self.frame.place(node, f"`{name}` may gather it"),)))
+        return result
+
+    def after_call(  # type: ignore[misc]
+        self: Interpreter, function: FunctionValue, arguments: Arguments, keywords: Keywords, node: Node, result: Value
+    ) -> Value:
+        """A function of the program was called: one that gathers does so to its arguments, one that measures gives a number of them."""
+        name = function.facts.name
+        given = [*arguments, *keywords.values()]
+        if self.knowledge.matches("gathers", name):
+            self.mark_arguments(given, node, name)
+            if function.bound is not None:
+                self.mark_reduced(function.bound, None, self.frame.place(node, f"`{name}` brings the ranks' values together"))
+            return result
+        if not self.knowledge.matches("measures", name):
+            return result
+        tags = [tag for value in given if (tag := self.deep_tags(value).get("shard")) is not None]
+        if tags and not any("reduced" in self.deep_tags(value) for value in given) and "shard" not in self.deep_tags(result):
+            place = self.frame.place(node, f"`{name}` computes from it")
+            origins = frozenset(origin for tag in tags for origin in tag.origins)
+            return self.deep_tagged(result, "shard", tags[0].then(place)._replace(origins=origins))
+        return result
+
+    def mark_arguments(self: Interpreter, arguments: Arguments, node: Node, name: str) -> None:  # type: ignore[misc]
+        """The values handed to a call become the same on all ranks, in place."""
+        place = self.frame.place(node, f"`{name.rpartition('.')[2]}` brings the ranks' values together")
+        nodes = [*node[3], *(child for _, child in node[4])]
+        for number, value in enumerate(arguments):
+            self.mark_reduced(value, nodes[number] if number < len(nodes) else None, place)
+
+    def mark_reduced(self: Interpreter, value: Value, node: Node | None, place: Place) -> None:  # type: ignore[misc]
+        """Tag a value `reduced` where it is held: in its container, object or variable."""
+        tag = Tag((place,))
+        for option in value.options():
+            shape = option.shape
+            if isinstance(shape, Items):
+                shape.items[:] = [self.deep_tagged(item, "reduced", tag) for item in shape.items]
+                shape.rest = self.deep_tagged(shape.rest, "reduced", tag) if shape.rest is not None else None
+            elif isinstance(shape, Entries):
+                for key, one in shape.entries.items():
+                    shape.entries[key] = self.deep_tagged(one, "reduced", tag)
+                shape.rest = self.deep_tagged(shape.rest, "reduced", tag) if shape.rest is not None else None
+            elif isinstance(shape, Instance):
+                for key, one in shape.attributes.items():
+                    if "shard" in self.deep_tags(one):
+                        shape.attributes[key] = self.deep_tagged(one, "reduced", tag)
+        if node is not None:
+            self._mark_held(node, place, 0)
+
+    def _mark_held(self: Interpreter, node: Node, place: Place, depth: int) -> None:  # type: ignore[misc]
+        """Tag what a name, attribute, item or view of one of these holds."""
+        frame, kind, tag = self.frame, node[0], Tag((place,))
+        if depth > 4:
+            return
+        if kind == "name":
+            value = frame.env.get(node[2])
+            if value is not None:
+                frame.env[node[2]] = self.deep_tagged(value, "reduced", tag)
+            source = frame.sources.get(node[2])
+            if source is not None and source != node:
+                self._mark_held(source, place, depth + 1)
+        elif kind == "attr":
+            path = self.path_of(node)
+            known = frame.env.get(path) if path else None
+            if known is not None:
+                frame.env[path] = self.deep_tagged(known, "reduced", tag)
+            if node[2][0] in ("name", "attr"):
+                owner = self.evaluate(node[2])
+                for option in owner.options():
+                    if isinstance(option.shape, Instance) and node[3] in option.shape.attributes:
+                        option.shape.attributes[node[3]] = self.deep_tagged(option.shape.attributes[node[3]], "reduced", tag)
+                if isinstance(owner.shape, OPAQUE):
+                    self._mark_held(node[2], place, depth + 1)
+        elif kind == "sub":
+            path = self.path_of(node)
+            if path and path in frame.env:
+                frame.env[path] = self.deep_tagged(frame.env[path], "reduced", tag)
+            if node[2][0] in ("name", "attr"):
+                self.mark_reduced(self.evaluate(node[2]), node[2], place)
+        elif kind == "call" and node[2][0] == "attr":
+            base = node[2][2]
+            if base[0] in ("name", "attr"):
+                self.mark_reduced(self.evaluate(base), base, place)
+        elif kind in ("tuple", "list"):
+            for child in node[2]:
+                self._mark_held(child, place, depth + 1)
 
     # objects made by libraries
 
@@ -208,8 +347,10 @@ class Library:
             result = self._unknown_result(callee, arguments, keywords)
         else:
             result = self.apply(effect, name, callee, arguments, keywords, node)
-        self._called(node, name, effect, callee, arguments, keywords, result)
-        return result
+            own = result.tags.get(effect.adds)
+            if own is not None:
+                result = result.with_tags({**result.tags, effect.adds: own._replace(steps=(shape.place, *own.steps))})
+        return self._called(node, name, effect, callee, arguments, keywords, result)
 
     def children(self: Interpreter, shape: Made) -> list[Value]:  # type: ignore[misc]
         """The modules that a container was built from, in order."""
@@ -309,7 +450,9 @@ class Library:
             item = Value(UNKNOWN_SHAPE, item.tags, item.conditions, self.identity_of(id(loader), "batch"))
         item = self.deep_tagged(item, "batch", Tag((loader.place,), origins=frozenset([id(loader)])))
         shard = self.sharding(loader, maker)
-        return self.deep_tagged(item, "shard", shard) if shard is not None else item
+        if shard is None:
+            return item
+        return self.deep_tagged(item, "shard", shard._replace(origins=frozenset([id(loader)])))
 
     def sharding(self: Interpreter, loader: Made, maker: Effect | None = None) -> Tag | None:  # type: ignore[misc]
         """Why a loader gives every rank its own shard, or None."""
@@ -416,10 +559,12 @@ class Library:
             return NONE
         if effect is None:
             result = self._unknown_result(callee, [owner, *arguments], keywords)
+            result = self.unresolved(name, arguments, keywords, node, result, owner)
         else:
             result = self.apply(effect, qualified, callee, arguments, keywords, node)
-        self._called(node, qualified, effect, callee, arguments, keywords, result, owner)
-        return result
+            if "shard" not in owner.tags and name == qualified:
+                result = self.unresolved(name, arguments, keywords, node, result, owner)
+        return self._called(node, qualified, effect, callee, arguments, keywords, result, owner)
 
     def method_effect(self: Interpreter, owner: Value, name: str) -> tuple[str, Effect | None]:  # type: ignore[misc]
         """The qualified name and effect of a method, from what its owner is, else from its name alone."""
@@ -520,6 +665,7 @@ def _sum(self: Interpreter, arguments: Arguments, keywords: Keywords, node: Node
         return None
     element = self.element(arguments[0])
     tags = merge_tags(self.carried(element.tags, "operator +"), self.carried(arguments[0].tags, "operator +"))
+    tags = merge_tags(tags, self.shared("+", element.tags, element))
     if len(arguments) > 1:
         tags = merge_tags(tags, self.carried(arguments[1].tags, "operator +"))
     return Value(UNKNOWN_SHAPE, tags, frozenset(), self.fresh() if tags else 0)

@@ -341,7 +341,10 @@ class Value:
         if not self.tags:
             return self.shape.key(depth)
         batch = self.tags.get("batch")
-        return (self.shape.key(depth), tuple(sorted(self.tags)), self.conditions, batch.origins if batch else None)
+        facts = tuple(sorted((name, tag.detail) for name, tag in self.tags.items()))
+        summed = self.tags.get("batch_sum")
+        origins = (batch.origins if batch else None, summed.origins if summed else None)
+        return (self.shape.key(depth), facts, self.conditions, origins)
 
     def options(self) -> tuple[Value, ...]:
         """The alternatives of a union, or the value itself."""

@@ -1,0 +1,343 @@
+"""Evaluation result of one rank's shard used as the result of the whole set
+
+## What it does
+Reports a metric that covers only the samples of one rank: the evaluation runs on rank 0 alone over a sharded loader, or
+every rank evaluates its own shard and the number is logged, printed or compared with the best one so far without bringing
+the ranks' results together first.
+
+## Why it is a bug
+A `DistributedSampler` gives each rank every `world_size`-th sample. A metric of one rank's samples covers 1/world_size of the
+set, the same samples every epoch when `shuffle=False`, and rank 0's number differs from that of the other ranks. With the
+squares of 0 to 10 on two ranks, the mean is 35.0; rank 0 alone says 36.67 and rank 1 alone 27.5. Checkpoints are then
+picked by a part of the validation set.
+
+## Example
+```python
+import torch
+import torch.distributed as dist
+from torch.utils.data import DataLoader, DistributedSampler
+
+
+@torch.no_grad()
+def evaluate(model, dataset):
+    sampler = DistributedSampler(dataset, shuffle=False)
+    loader = DataLoader(dataset, batch_size=64, sampler=sampler)
+    correct = torch.zeros(2)
+    for images, labels in loader:
+        hits = model(images).argmax(1) == labels
+        correct += torch.stack([hits.sum(), torch.ones_like(hits).sum()])
+    if dist.get_rank() == 0:
+        print("accuracy", correct[0] / correct[1])
+```
+
+## Instead
+```python
+import torch
+import torch.distributed as dist
+from torch.utils.data import DataLoader, DistributedSampler
+
+
+@torch.no_grad()
+def evaluate(model, dataset):
+    sampler = DistributedSampler(dataset, shuffle=False)
+    loader = DataLoader(dataset, batch_size=64, sampler=sampler)
+    correct = torch.zeros(2)
+    for images, labels in loader:
+        hits = model(images).argmax(1) == labels
+        correct += torch.stack([hits.sum(), torch.ones_like(hits).sum()])
+    dist.all_reduce(correct)
+    if dist.get_rank() == 0:
+        print("accuracy", correct[0] / correct[1])
+```
+
+## Not reported
+- loaders that are not sharded: rank 0 then evaluates everything;
+- values that a collective has seen, that were handed to a function whose name says that it gathers, reduces or
+  synchronises, or that an object which is not in view computed;
+- results that every rank writes to a file of its own;
+- losses of the training loop and progress printed while the loop over the loader runs;
+- numbers reported together with the rank that they belong to;
+- torchmetrics objects that every rank updates: their `compute()` synchronises.
+
+## Fix safety
+No fix is offered yet: what has to be gathered depends on the kind of each value. Sums and counts are all-reduced on every
+rank before the guard; predictions are gathered outside the guard, put in dataset order and cut to `len(dataset)`, because the
+sampler pads the last batch. Under Lightning, `sync_dist=True` reduces a logged number; with accelerate, `gather_for_metrics`
+gathers and cuts.
+
+## References
+- [torch.utils.data.distributed.DistributedSampler](https://docs.pytorch.org/docs/stable/data.html#torch.utils.data.distributed.DistributedSampler)
+- [Accelerate, Distributed evaluation](https://huggingface.co/docs/accelerate/quicktour#distributed-evaluation)
+- [TorchMetrics, Structure Overview](https://lightning.ai/docs/torchmetrics/stable/pages/overview.html)
+- [Generic Join Context Manager](https://docs.pytorch.org/docs/stable/distributed.algorithms.join.html)
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from ddplint.flow.events import CallEvent, CompareEvent, Guard, LoopEvent, Scope, reachable
+from ddplint.flow.knowledge import Knowledge
+from ddplint.flow.run import Run
+from ddplint.flow.values import Elements, Entries, FunctionValue, Instance, Items, Made, Method, Place, Tag, Union, Value
+from ddplint.rules.base import Check, Rule
+
+Node = list[Any]
+Origins = frozenset[Any]
+
+_ORDER = frozenset({"<", ">", "<=", ">="})
+_MESSAGE = (
+    "only {whose} (1/world_size of the samples{same}) reaches {what}; gather all ranks' results first, {where}, "
+    "and cut the sampler's padding to len(dataset)"
+)
+
+
+@dataclass(slots=True)
+class _Use:
+    """A place where an evaluation's number is used, kept until all loaders' roles are known."""
+
+    scope: Scope
+    node: Node
+    tag: Tag
+    what: str
+    guard: Guard | None
+
+
+@dataclass(slots=True)
+class _Loader:
+    """What was seen of loops over one loader."""
+
+    evaluates: bool = False
+    guards: list[Guard] = field(default_factory=list)
+    unguarded: bool = False
+
+
+class Rank0EvaluationCheck(Check):
+    def __init__(self, rule: Rule, knowledge: Knowledge) -> None:
+        super().__init__(rule, knowledge)
+        self.trained: set[Any] = set()
+        self.loaders: dict[Any, _Loader] = defaultdict(_Loader)
+        self.uses: list[_Use] = []
+        # calls under a guard that gave a value of one shard: place -> (the call's scope, its node, the callee's name)
+        self.guarded_calls: dict[tuple[str, int], tuple[Scope, Node, str]] = {}
+
+    # what the loaders are for
+
+    def on_loop(self, event: LoopEvent) -> None:
+        tag = _find(event.element, "shard")
+        if tag is None or event.node[0] != "for":
+            return
+        guard = event.scope.on_main_rank_only
+        evaluates = event.scope.no_grad or self._named_evaluation(event)
+        for origin in tag.origins:
+            loader = self.loaders[origin]
+            loader.evaluates |= evaluates
+            if guard is None:
+                loader.unguarded = True
+            else:
+                loader.guards.append(guard)
+
+    def _named_evaluation(self, event: LoopEvent) -> bool:
+        function = event.scope.function
+        names = [*_names(event.node[3]), function.name if function is not None else ""]
+        if any(self.knowledge.matches("training_name", name) for name in names):
+            return False
+        return any(self.knowledge.matches("evaluation_name", name) for name in names)
+
+    # what is done with what they give
+
+    def on_call(self, event: CallEvent) -> None:
+        kinds = event.effect.kinds if event.effect is not None else frozenset()
+        if "backward" in kinds or "backward-of-argument" in kinds or event.name.endswith("backward"):
+            for value in [event.receiver, *event.arguments, *event.keywords.values()]:
+                tag = _find(value, "batch") if value is not None else None
+                if tag is not None:
+                    self.trained |= tag.origins
+            return
+        if "reports" in kinds:
+            self._reported(event)
+        elif event.name in ("builtins.max", "builtins.min") and len(event.arguments) == 2:
+            self._compared(event.scope, event.node, event.arguments, event.node[3])
+        elif event.scope.guards:
+            self._under_guard(event)
+
+    def on_compare(self, event: CompareEvent) -> None:
+        if event.operator in _ORDER:
+            self._compared(event.scope, event.node, [event.left, event.right], [event.node[2], event.node[4][0]])
+
+    def _reported(self, event: CallEvent) -> None:
+        given = [*event.arguments, *event.keywords.values()]
+        tag = self._one_shard(event.scope, given)
+        if tag is None or any(_find(value, "rank") for value in given):
+            return
+        self._used(event.scope, event.node, tag, "the number that is reported here")
+
+    def _compared(self, scope: Scope, node: Node, values: list[Value], nodes: list[Node]) -> None:
+        """A number held against the best one so far."""
+        if not any(self.knowledge.matches("best_name", name) for one in nodes for name in _names(one)[-1:]):
+            return
+        tag = self._one_shard(scope, values)
+        if tag is not None:
+            self._used(scope, node, tag, "the number that picks the best checkpoint")
+
+    def _under_guard(self, event: CallEvent) -> None:
+        guard = event.scope.on_main_rank_only
+        if guard is None:
+            return
+        given = [*event.arguments, *event.keywords.values()]
+        if guard.depth == event.scope.depth and isinstance(event.callee.shape, FunctionValue):
+            if not any(_find(value, "shard") for value in given) and self._one_shard(event.scope, [event.result]):
+                name = event.callee.shape.facts.name
+                self.guarded_calls[(event.scope.module.path, event.node[1])] = (event.scope, event.node, name)
+        name = _names(event.node[2])[-1:] or [""]
+        if not event.scope.iterating or not self.knowledge.matches("accumulates", name[0]) or not self._evaluator(event):
+            return
+        tag = self._one_shard(event.scope, given, looping=True)
+        if tag is not None and guard.depth == event.scope.depth:
+            self._used(event.scope, event.node, tag, "this metric", guard)
+
+    def _evaluator(self, event: CallEvent) -> bool:
+        """Whether a method's owner is by its class or name something that measures."""
+        owner = event.receiver
+        shape = event.callee.shape
+        if owner is None and isinstance(shape, FunctionValue):
+            owner = shape.bound
+        names = _names(event.node[2])[-2:-1]
+        for option in owner.options() if owner is not None else ():
+            if isinstance(option.shape, Instance):
+                names.append(option.shape.class_.facts.name)
+            elif isinstance(option.shape, Made):
+                names.append(option.shape.name)
+        return any(self.knowledge.matches("evaluator_name", name) for name in names)
+
+    def _one_shard(self, scope: Scope, values: Iterable[Value], looping: bool = False) -> Tag | None:
+        """The tag of a value that only this rank's shard went into, outside the loop that gives the shard."""
+        found: Tag | None = None
+        for value in values:
+            tag = _find(value, "shard")
+            if tag is None:
+                continue
+            if _find(value, "reduced") is not None or not reachable(tag, scope):
+                return None
+            if bool(tag.origins & scope.iterating) is looping:
+                found = found or tag
+        return found
+
+    def _used(self, scope: Scope, node: Node, tag: Tag, what: str, guard: Guard | None = None) -> None:
+        if any(one.side == "other" for one in scope.guards):
+            return
+        self.uses.append(_Use(scope, node, tag, what, guard or scope.on_main_rank_only))
+
+    # the verdict
+
+    def finish(self, run: Run) -> None:
+        seen: set[Any] = set()
+        for use in self.uses:
+            origins = use.tag.origins
+            if not origins or origins & self.trained or not all(self.loaders[one].evaluates for one in origins):
+                continue
+            if origins <= seen:
+                continue
+            seen |= origins
+            self._verdict(use)
+
+    def _verdict(self, use: _Use) -> None:
+        alone = all(self.loaders[one].guards and not self.loaders[one].unguarded for one in use.tag.origins)
+        scope, node, steps = use.scope, use.node, list(use.tag.steps)
+        guard = use.guard
+        if guard is not None:
+            steps.append(guard.place)
+        if alone:
+            call = next((self.guarded_calls[step[:2]] for step in use.tag.steps if step[:2] in self.guarded_calls), None)
+            outer = _outer_call(use)
+            if call is not None:
+                scope, node = call[0], call[1]
+            elif outer is not None:
+                steps.append(Place(use.scope.module.path, use.node[1], "the number is reported here"))
+                self._report(outer.path, ["call", outer.position], use, steps, "only on rank 0")
+                return
+        self._report(scope, node, use, steps, "")
+
+    def _report(self, scope: Scope | str, node: Node, use: _Use, steps: list[Place], _: str) -> None:
+        guarded = use.guard is not None
+        message = _MESSAGE.format(
+            whose="rank 0's shard" if guarded else "each rank's own shard",
+            same="",
+            what=use.what,
+            where="outside the branch that rank 0 alone takes" if guarded else "on every rank",
+        )
+        self.report(scope, node, message, steps)
+
+
+def _outer_call(use: _Use) -> Place | None:
+    """The call, in the function where the guard stands, inside which the use is."""
+    guard = use.guard
+    if guard is None:
+        return None
+    inside = use.scope.depth - guard.depth
+    return use.scope.callers[-inside] if 0 < inside <= len(use.scope.callers) else None
+
+
+def _find(value: Value, name: str, depth: int = 0) -> Tag | None:
+    """A tag of a value or of what it holds."""
+    tag = value.tags.get(name)
+    if tag is not None or depth > 3:
+        return tag
+    for part in _parts(value):
+        tag = _find(part, name, depth + 1)
+        if tag is not None:
+            return tag
+    return None
+
+
+def _parts(value: Value) -> Iterator[Value]:
+    shape = value.shape
+    if isinstance(shape, Items):
+        yield from shape.items[:32]
+        if shape.rest is not None:
+            yield shape.rest
+    elif isinstance(shape, Entries):
+        yield from list(shape.entries.values())[:32]
+        if shape.rest is not None:
+            yield shape.rest
+    elif isinstance(shape, Elements):
+        yield shape.element
+    elif isinstance(shape, Union):
+        yield from shape.options
+    elif isinstance(shape, Method) and shape.name in ("items", "values"):
+        yield shape.owner
+
+
+def _names(node: Any) -> list[str]:
+    """The names in an expression, in order."""
+    if not isinstance(node, list) or not node:
+        return []
+    if node[0] == "name":
+        return [node[2]]
+    if node[0] == "attr":
+        return [*_names(node[2]), node[3]]
+    if node[0] == "const":
+        return [node[2]] if isinstance(node[2], str) else []
+    names: list[str] = []
+    for part in node[2:]:
+        if isinstance(part, list):
+            if part and isinstance(part[0], list):
+                for inner in part:
+                    names.extend(_names(inner))
+            else:
+                names.extend(_names(part))
+    return names
+
+
+class Rank0Evaluation(Rule):
+    code = "DDP101"
+    name = "rank0-evaluation"
+    severity = "error"
+    words = frozenset({"Sampler", "Accelerator", "split_by_node", "LightningModule"})
+    check = Rank0EvaluationCheck
+
+
+RULE = Rank0Evaluation()
