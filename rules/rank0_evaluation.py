@@ -74,12 +74,13 @@ gathers and cuts.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from ddplint.flow.events import CallEvent, CompareEvent, Guard, LoopEvent, Scope, reachable
+from ddplint.flow.events import CallEvent, CompareEvent, Guard, LoopEvent, ReturnEvent, Scope, reachable
 from ddplint.flow.knowledge import Knowledge
 from ddplint.flow.run import Run
 from ddplint.flow.values import Elements, Entries, FunctionValue, Instance, Items, Made, Method, Place, Tag, Union, Value
@@ -104,6 +105,7 @@ class _Use:
     tag: Tag
     what: str
     guard: Guard | None
+    monitored: str = ""
 
 
 @dataclass(slots=True)
@@ -121,6 +123,8 @@ class Rank0EvaluationCheck(Check):
         self.trained: set[Any] = set()
         self.loaders: dict[Any, _Loader] = defaultdict(_Loader)
         self.uses: list[_Use] = []
+        self.monitored: set[str] = set()
+        self.many_processes = False
         # calls under a guard that gave a value of one shard: place -> (the call's scope, its node, the callee's name)
         self.guarded_calls: dict[tuple[str, int], tuple[Scope, Node, str]] = {}
 
@@ -128,7 +132,7 @@ class Rank0EvaluationCheck(Check):
 
     def on_loop(self, event: LoopEvent) -> None:
         tag = _find(event.element, "shard")
-        if tag is None or event.node[0] != "for":
+        if tag is None:
             return
         guard = event.scope.on_main_rank_only
         evaluates = event.scope.no_grad or self._named_evaluation(event)
@@ -142,7 +146,8 @@ class Rank0EvaluationCheck(Check):
 
     def _named_evaluation(self, event: LoopEvent) -> bool:
         function = event.scope.function
-        names = [*_names(event.node[3]), function.name if function is not None else ""]
+        iterable = event.node[3] if event.node[0] == "for" else event.node[4][0][1] if event.node[0] == "comp" else event.node
+        names = [*_names(iterable), function.name if function is not None else ""]
         if any(self.knowledge.matches("training_name", name) for name in names):
             return False
         return any(self.knowledge.matches("evaluation_name", name) for name in names)
@@ -157,7 +162,13 @@ class Rank0EvaluationCheck(Check):
                 if tag is not None:
                     self.trained |= tag.origins
             return
-        if "reports" in kinds:
+        if event.keywords:
+            self._monitored(event.keywords.get("monitor"))
+        if "logs-metric" in kinds:
+            self._lightning_log(event)
+        elif "trainer" in kinds:
+            self.many_processes |= self._runs_many(event)
+        elif "reports" in kinds or ("writes" in kinds and event.scope.on_main_rank_only is not None):
             self._reported(event)
         elif event.name in ("builtins.max", "builtins.min") and len(event.arguments) == 2:
             self._compared(event.scope, event.node, event.arguments, event.node[3])
@@ -192,12 +203,70 @@ class Rank0EvaluationCheck(Check):
             if not any(_find(value, "shard") for value in given) and self._one_shard(event.scope, [event.result]):
                 name = event.callee.shape.facts.name
                 self.guarded_calls[(event.scope.module.path, event.node[1])] = (event.scope, event.node, name)
-        name = _names(event.node[2])[-1:] or [""]
-        if not event.scope.iterating or not self.knowledge.matches("accumulates", name[0]) or not self._evaluator(event):
+        if guard.depth != event.scope.depth:
             return
-        tag = self._one_shard(event.scope, given, looping=True)
-        if tag is not None and guard.depth == event.scope.depth:
-            self._used(event.scope, event.node, tag, "this metric", guard)
+        name = (_names(event.node[2]) or [""])[-1]
+        feeds = self.knowledge.matches("accumulates", name) and self._evaluator(event)
+        if feeds or self.knowledge.matches("measures", name):
+            tag = self._one_shard(event.scope, given, looping=True) if feeds else None
+            tag = tag or self._one_shard(event.scope, given)
+            if tag is not None:
+                self._used(event.scope, event.node, tag, "this metric", guard)
+
+    # Lightning
+
+    def on_return(self, event: ReturnEvent) -> None:
+        shape = event.value.shape
+        if isinstance(shape, Entries):
+            for entries in (shape, *(one.shape for one in shape.entries.values())):
+                if isinstance(entries, Entries):
+                    self._monitored(entries.entries.get("monitor"))
+
+    def _monitored(self, value: Value | None) -> None:
+        if value is not None and isinstance(value.constant, str):
+            self.monitored.add(value.constant)
+
+    def _lightning_log(self, event: CallEvent) -> None:
+        """`self.log` of a number of this rank's batches: kept until the monitored names are known."""
+        tag = self._one_shard(event.scope, [*event.arguments, *event.keywords.values()])
+        if tag is None:
+            return
+        synced, alone = event.keywords.get("sync_dist"), event.keywords.get("rank_zero_only")
+        if synced is not None and synced.constant is not False:
+            return
+        if alone is not None and alone.constant is True:
+            self.uses.append(_Use(event.scope, event.node, tag, "the number that is logged for rank 0 only", None))
+            return
+        given = event.arguments[0] if event.arguments else None
+        names = list(given.shape.entries) if given is not None and isinstance(given.shape, Entries) else [given.constant if given else None]
+        for name in names:
+            if isinstance(name, str):
+                self.uses.append(_Use(event.scope, event.node, tag, f"`{name}`, by which the best checkpoint is picked", None, name))
+
+    def _runs_many(self, event: CallEvent) -> bool:
+        """Whether a trainer runs more than one process for sure."""
+        given = event.keywords
+        devices = given.get("devices") or given.get("gpus")
+        nodes = given.get("num_nodes")
+        if nodes is not None and isinstance(nodes.constant, int) and nodes.constant > 1:
+            return True
+        if devices is not None:
+            count = devices.constant
+            if isinstance(devices.shape, Items):
+                count = len(devices.shape.items)
+            if isinstance(count, str) and count.lstrip("-").isdigit():
+                count = int(count)
+            if isinstance(count, int) and not isinstance(count, bool):
+                return count > 1 or count == -1
+            if isinstance(count, str) and count != "auto":
+                return False
+        for name in ("strategy", "accelerator", "distributed_backend", "plugins"):
+            value = given.get(name)
+            for option in value.options() if value is not None else ():
+                text = option.shape.name if isinstance(option.shape, Made) else option.constant
+                if isinstance(text, str) and self.knowledge.matches("many_processes", text):
+                    return True
+        return False
 
     def _evaluator(self, event: CallEvent) -> bool:
         """Whether a method's owner is by its class or name something that measures."""
@@ -237,12 +306,25 @@ class Rank0EvaluationCheck(Check):
         seen: set[Any] = set()
         for use in self.uses:
             origins = use.tag.origins
-            if not origins or origins & self.trained or not all(self.loaders[one].evaluates for one in origins):
+            if not origins or origins & self.trained or not self._evaluates(use):
+                continue
+            if use.monitored and use.monitored not in self.monitored:
                 continue
             if origins <= seen:
                 continue
             seen |= origins
             self._verdict(use)
+
+    def _evaluates(self, use: _Use) -> bool:
+        """Whether all that a number comes from is evaluation: by how the loaders are used, or by what the number is called."""
+        hooks = [one for one in use.tag.origins if isinstance(one, str)]
+        if hooks:
+            return self.many_processes and all(self.knowledge.matches("evaluation_name", one) for one in hooks)
+        if all(self.loaders[one].evaluates for one in use.tag.origins):
+            return True
+        words = [word for text in _names(use.node) for word in re.split(r"\W+", text)]
+        said = {kind for kind in ("evaluation_name", "training_name") if any(self.knowledge.matches(kind, word) for word in words)}
+        return said == {"evaluation_name"}
 
     def _verdict(self, use: _Use) -> None:
         alone = all(self.loaders[one].guards and not self.loaders[one].unguarded for one in use.tag.origins)

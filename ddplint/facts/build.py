@@ -16,11 +16,10 @@ from pathlib import Path
 
 from ddplint.facts.lower import lower
 from ddplint.files import SourceRef
-from ddplint.program.program import Module
 from ddplint.source import Unreadable, content_hash, parse_source, read_bytes
 
 # raise it whenever the form of facts changes: facts of another form are not read from the cache
-FACTS_VERSION = "2"
+FACTS_VERSION = "3"
 _FEW = 24
 _CHUNK = 16
 
@@ -28,10 +27,19 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
+class FileFacts:
+    """Facts of one file: zlib over JSON of what `lower` gives, and the names that the file reads, separated by spaces."""
+
+    path: str
+    blob: bytes
+    references: str
+
+
+@dataclass(frozen=True, slots=True)
 class FactsResult:
     """Facts in the order of paths; files left out with the reason; lines read; content hash by path."""
 
-    facts: list[Module] = field(default_factory=list)
+    facts: list[FileFacts] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
     lines: int = 0
     hashes: dict[str, str] = field(default_factory=dict)
@@ -130,7 +138,7 @@ def build_facts(
                 progress(len(made), len(files))
     made.sort(key=lambda one: one.path)
     return FactsResult(
-        facts=[Module(one.path, one.blob, one.words) for one in made if not one.problem],
+        facts=[FileFacts(one.path, one.blob, one.words) for one in made if not one.problem],
         skipped=[(one.path, one.problem) for one in made if one.problem],
         lines=sum(one.lines for one in made),
         hashes={one.path: one.hash for one in made},

@@ -66,6 +66,7 @@ class Lowering:
         self.functions: list[dict[str, Any]] = []
         self.classes: list[dict[str, Any]] = []
         self.references: set[str] = set()
+        self._outer: list[set[str]] = []
         self._scope: list[str] = []
         self._owner: list[int | None] = [None]
         # ast counts columns in UTF-8 bytes, people and editors in characters
@@ -120,11 +121,16 @@ class Lowering:
         )
         self._scope.append(name)
         self._owner.append(None)
+        self._outer.append(self.references)
+        self.references = set()
         if isinstance(node, ast.Lambda):
             record["body"] = [["return", self.position(node.body), self.expression(node.body)]]
         else:
             record["body"] = self.body(node.body)
             record["generator"] = _yields(node)
+        own, self.references = self.references, self._outer.pop()
+        self.references |= own
+        record["references"] = " ".join(sorted(own))
         self._scope.pop()
         self._owner.pop()
         return index

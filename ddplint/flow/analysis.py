@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from ddplint.facts.build import FileFacts
 from ddplint.findings import Finding
 from ddplint.flow.knowledge import Knowledge
 from ddplint.flow.run import Run, in_deep_thread, run_program
-from ddplint.program.program import Module, Program
+from ddplint.program.program import Program
 
 EVENTS = ("call", "call_result", "binary", "binary_result", "assign", "loop", "return", "compare")
 
@@ -25,7 +25,10 @@ class CheckLike(Protocol):
 
 
 class RuleLike(Protocol):
-    code: Any
+    @property
+    def code(self) -> str: ...
+    @property
+    def words(self) -> frozenset[str]: ...
 
     def start(self, knowledge: Knowledge) -> CheckLike: ...
 
@@ -36,54 +39,30 @@ class Analysis:
     errors: list[str]
 
 
-class _Guarded:
-    """Calls a rule's method; a crash is recorded once and the rule is left out from then on."""
-
-    def __init__(self, rule: RuleLike, check: CheckLike, errors: list[str]) -> None:
-        self.rule = rule
-        self.check = check
-        self.errors = errors
-        self.broken = False
-
-    def call(self, method: Callable[..., Any], *arguments: Any) -> Any:
-        if self.broken:
-            return None
-        try:
-            return method(*arguments)
-        except Exception as problem:  # noqa: BLE001 - one broken rule must not end the run; it is reported and exits 2
-            self.broken = True
-            where = getattr(getattr(arguments[0], "scope", None), "module", None) if arguments else None
-            place = f" in {where.path}" if where is not None else ""
-            self.errors.append(f"rule {self.rule.code} crashed{place}: {type(problem).__name__}: {problem}")
-            return None
-
-    def listener(self, method: Callable[..., Any]) -> Callable[[Any], Any]:
-        return lambda event: self.call(method, event)
-
-
 def analyse(
-    facts: Iterable[Module],
+    facts: Iterable[FileFacts],
     root: Path,
     rules: Sequence[RuleLike],
     knowledge: Knowledge,
     progress: Callable[[int, int], None] | None = None,
 ) -> Analysis:
     """Run the rules over a program. Crashes of a rule or of the flow end up in `errors`, the rest goes on."""
-    errors: list[str] = []
-    listeners: dict[str, list[Callable[[Any], Any]]] = defaultdict(list)
-    guarded: list[_Guarded] = []
-    for rule in rules:
-        one = _Guarded(rule, rule.start(knowledge), errors)
-        guarded.append(one)
-        for kind in EVENTS:
-            method = getattr(one.check, f"on_{kind}", None)
-            if method is not None:
-                listeners[kind].append(one.listener(method))
-    run = in_deep_thread(lambda: run_program(Program(facts), knowledge, listeners, progress))
-    errors += [f"analysis of {one.where} crashed: {type(one.error).__name__}: {one.error}" for one in run.troubles]
-    for one in guarded:
-        one.call(one.check.finish, run)
-    return Analysis(_unique(finding for one in guarded for finding in one.check.findings), errors)
+    checks = [rule.start(knowledge) for rule in rules]
+    listeners = {kind: [getattr(check, f"on_{kind}") for check in checks if hasattr(check, f"on_{kind}")] for kind in EVENTS}
+    words = {word for rule in rules for word in rule.words} if all(rule.words for rule in rules) else set()
+    run = in_deep_thread(lambda: run_program(Program(facts), knowledge, listeners, words, progress))
+    errors = [f"analysis of {one.where} crashed: {type(one.error).__name__}: {one.error}" for one in run.troubles]
+    codes = {id(check): rule.code for check, rule in zip(checks, rules, strict=True)}
+    errors += [f"rule {codes.get(id(owner), owner)} {what}" for owner, what in run.interpreter.crashes]
+    broken = {id(owner) for owner, _ in run.interpreter.crashes}
+    for check, rule in zip(checks, rules, strict=True):
+        if id(check) in broken:
+            continue
+        try:
+            check.finish(run)
+        except Exception as problem:  # noqa: BLE001 - one broken rule must not end the run; it is reported and exits 2
+            errors.append(f"rule {rule.code} crashed at the end: {type(problem).__name__}: {problem}")
+    return Analysis(_unique(finding for check in checks for finding in check.findings), errors)
 
 
 def _unique(findings: Iterable[Finding]) -> list[Finding]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ddplint.flow.events import CallEvent, Guard
 from ddplint.flow.frame import Environment, Frame
 from ddplint.flow.library import Library
+from ddplint.flow.roles import NOTED
 from ddplint.flow.values import (
     NONE,
     UNKNOWN,
@@ -137,6 +138,8 @@ class Calls(Library):
         receiver: Value | None = None,
     ) -> Value:
         """Tell the rules of a call; the result, or what a rule made of it."""
+        if effect is not None and effect.kinds & NOTED:
+            result = self.roles.note(node, name, effect, arguments, keywords, result, receiver)
         transforms = self.listeners["call_result"]
         if not transforms and not self.listeners["call"]:
             return result
@@ -168,17 +171,27 @@ class Calls(Library):
             caller.autocast,
             tuple(guard.side for guard in caller.guards),
             caller.conditions if caller.conditions else None,
-            id(function.closure),
+            function.closure,
         )
+        if key in self.loading:
+            # each call makes loaders of its own
+            key = (*key, caller.module.path, node[1])
         known = self.memo.get(key)
         if known is not None:
             caller.collective |= key in self.reducing
+            self.roles.replayed(self.seeding.get(key))
             return known
         if self.contexts[identity] >= MAX_CONTEXTS:
             return UNKNOWN
         self.contexts[identity] += 1
         outer, caller.collective = caller.collective, False
+        made, seeds = self.roles.made, len(self.roles.seedings)
         result = self._run_function(function, arguments, keywords, node)
+        if self.roles.made != made and key not in self.loading:
+            self.loading.add(key)
+            key = (*key, caller.module.path, node[1])
+        if len(self.roles.seedings) != seeds:
+            self.seeding[key] = self.roles.since(seeds)
         if caller.collective:
             self.reducing.add(key)
         caller.collective |= outer
@@ -199,6 +212,7 @@ class Calls(Library):
         frame.conditions = caller.conditions
         frame.guards = caller.guards
         frame.iterating = caller.iterating
+        frame.context = len(self.memo) + 1
         if "main" in function.marks:
             place = Place(facts.module.path, facts.position, f"`{facts.name}` runs on rank 0 only")
             frame.guards = (*frame.guards, Guard("main", place, len(self.frames)))
@@ -349,7 +363,7 @@ class Calls(Library):
         if name == "module":
             return owner
         tags = self.carried(owner.tags, "attribute")
-        return Value(Method(owner, name), tags, identity=self.identity_of(id(shape), name))
+        return Value(Method(owner, name), tags, identity=self.identity_of(shape, name))
 
     def _set_lazily(self: Interpreter, owner: Value, shape: Instance, name: str, node: Node) -> bool:  # type: ignore[misc]
         """An attribute that only another method sets: run that method once, as its caller would have before."""
@@ -376,7 +390,7 @@ class Calls(Library):
         return False
 
     def _setters_of(self: Interpreter, class_: ClassValue) -> dict[str, list[str]]:  # type: ignore[misc]
-        known = self.setters.get(id(class_))
+        known = self.setters.get(class_)
         if known is None:
             known = {}
             for method, member in class_.members.items():
@@ -384,7 +398,7 @@ class Calls(Library):
                     own = member.shape.facts.parameters[0][0]
                     for attribute in _attributes_set(member.shape.facts.body, own):
                         known.setdefault(attribute, []).append(method)
-            self.setters[id(class_)] = known
+            self.setters[class_] = known
         return known
 
     def instantiate(  # type: ignore[misc]
@@ -394,6 +408,8 @@ class Calls(Library):
         key = (
             "new", id(class_.facts), self.frame.module.path, node[1],
             tuple(value.key() for value in arguments), tuple((name, value.key()) for name, value in keywords.items()),
+            # what collects numbers is made anew for each loader
+            self.frame.context if self.knowledge.matches("collector_class", class_.facts.name) else 0,
         )  # fmt: skip
         known = self.memo.get(key)
         if known is not None:

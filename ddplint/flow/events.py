@@ -19,7 +19,7 @@ class Guard:
     depth: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Scope:
     """Where an event happens: file, function, the branch decisions and guards that hold there."""
 
@@ -42,7 +42,7 @@ class Scope:
         return next((guard for guard in reversed(self.guards) if guard.side == "main"), None)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class CallEvent:
     """A call: the callee's qualified library name (empty if none), its effect, its arguments and its result."""
 
@@ -70,7 +70,7 @@ class CallEvent:
         return self.node[3][index] if 0 <= index < len(self.node[3]) else None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class BinaryEvent:
     """A binary operation or augmented assignment (`in_place`)."""
 
@@ -83,18 +83,19 @@ class BinaryEvent:
     in_place: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class AssignEvent:
-    """A value bound to a name, attribute or key; `name` is the last part of the target."""
+    """A value bound to a name, attribute or key; `name` is the last part of the target, `owner` what an item is stored in."""
 
     node: list[Any]
     scope: Scope
     name: str
     target: list[Any]
     value: Value
+    owner: Value | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class LoopEvent:
     """A loop or `next()` over `iterable`, with the element it gives; `body` are the loop's statements."""
 
@@ -105,7 +106,7 @@ class LoopEvent:
     body: list[Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class ReturnEvent:
     """A function returns a value."""
 
@@ -114,7 +115,7 @@ class ReturnEvent:
     value: Value
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class CompareEvent:
     """A comparison of two values."""
 

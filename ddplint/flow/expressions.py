@@ -169,7 +169,7 @@ class Expressions:
         if effect is not None and name in effect.detail.get("attributes", {}):
             tag = effect.detail["attributes"][name]
             added = Tag((shape.place,), origins=frozenset([id(shape)]))
-            return Value(Method(owner, name), {tag: added}, identity=self.identity_of(id(shape), name))
+            return Value(Method(owner, name), {tag: added}, identity=self.identity_of(shape, name))
         return Value(Method(owner, name), self.carried(owner.tags, "attribute"))
 
     # literals
@@ -214,6 +214,8 @@ class Expressions:
                 continue
             name = self.evaluate(key)
             if isinstance(name.shape, Const) and isinstance(name.shape.value, (str, int)):
+                if value.identity == 0 and isinstance(value.shape, OPAQUE):
+                    value = Value(value.shape, value.tags, value.conditions, self.fresh())
                 entries[name.shape.value] = value
             else:
                 rest = value if rest is None else join(rest, value)
@@ -235,10 +237,9 @@ class Expressions:
     ) -> Value:
         result = self._binary_result(operator, left, right)
         event = BinaryEvent(node, self.scope(), operator, left, right, result, in_place)
-        for listener in self.listeners["binary"]:
-            listener(event)
+        self.emit("binary", event)
         for transform in self.listeners["binary_result"]:
-            changed: Any = transform(event)  # type: ignore[func-returns-value]
+            changed = self.offer(transform, event)
             if changed is not None:
                 result, event = changed, replace(event, result=changed)
         return result
@@ -263,7 +264,7 @@ class Expressions:
             both = merge_tags(self.shared(operator, left.tags, right), self.shared(operator, right.tags, left))
             tags = merge_tags(tags, both)
         if operator in "+/" and isinstance(one, Part) and isinstance(other, Part) and one.base == other.base:
-            return Value(Part(one.base, _merge_index(one.index, other.index)), tags, NO_CONDITIONS_, self.fresh())
+            return Value(Part(one.base, _merge_index(one.index, other.index), one.above), tags, NO_CONDITIONS_, self.fresh())
         if operator in ("*", "/") and isinstance(one, Part) and isinstance(other, Const):
             return Value(one, tags, NO_CONDITIONS_, self.fresh())
         return unknown(tags)
@@ -274,6 +275,9 @@ class Expressions:
             known = truth(value)
             if known is not None:
                 return constant(not known)
+            held = None if value.tags else self.condition(node[3])
+            if held is not None:
+                return join(constant(True).under(held.negated()), constant(False).under(held))
             return unknown(_swap_sides(value.tags))
         if isinstance(value.shape, Const) and node[2] == "u-" and isinstance(value.shape.value, (int, float)):
             return constant(-value.shape.value)
@@ -310,6 +314,9 @@ class Expressions:
             known = compare(operator, left, right)
             if known is not None:
                 return constant(known)
+            answers = _none_answers(operator, left, right)
+            if answers is not None:
+                return answers
         tags = merge_tags(self.carried(left.tags, "compare"), self.carried(right.tags, "compare"))
         return unknown(self._rank_test(node, operator, left, right, tags))
 
@@ -431,10 +438,14 @@ class Expressions:
         base, before = owner.identity, ""
         if isinstance(owner.shape, Part) and _only_new_axes(text):
             return Value(owner.shape, tags, NO_CONDITIONS_, identity)
-        return Value(Part(base, before + text), tags, NO_CONDITIONS_, identity)
+        above = (owner.shape.base, *owner.shape.above[:8]) if isinstance(owner.shape, Part) else ()
+        return Value(Part(base, before + text, above), tags, NO_CONDITIONS_, identity)
 
     def _sliced(self: Interpreter, owner: Value, low: Value, high: Value, step: Value, index: Node) -> Value:  # type: ignore[misc]
         shape = owner.shape
+        if "rank" in low.tags and not step.is_none():
+            place = self.frame.place(index, "every rank takes its own slice")
+            owner, shape = unknown(owner.tags).tagged("shard", Tag((place,))), UNKNOWN_SHAPE
         if isinstance(shape, Items) and shape.rest is None:
             try:
                 return Value(Items(shape.kind, shape.items[low.constant : high.constant : step.constant]), owner.tags)
@@ -459,6 +470,8 @@ class Expressions:
                 return low
             if not low and high == "1":
                 return "0"
+            if low and _is_next(index[2], index[3]):
+                return low
             return f"{low}:{high}"
         if kind == "list":
             return "+".join(self.index_text(part) for part in index[2])
@@ -656,6 +669,22 @@ def compare(operator: str, left: Value, right: Value) -> bool | None:
     return None
 
 
+def _none_answers(operator: str, left: Value, right: Value) -> Value | None:
+    """`x is None` where some alternatives of x are None and the others are not: each answer under its alternative's conditions."""
+    if operator not in ("is", "is not") or not right.is_none() or not isinstance(left.shape, Union) or left.tags:
+        return None
+    answers: Value | None = None
+    for option in left.shape.options:
+        answer = _is_none(option)
+        if answer is None:
+            return None
+        one = constant(answer if operator == "is" else not answer)
+        for condition in option.conditions:
+            one = one.under(condition)
+        answers = one if answers is None else join(answers, one)
+    return answers
+
+
 def _is_none(value: Value) -> bool | None:
     if isinstance(value.shape, (Unknown, Method, Part, Lib)):
         return None
@@ -710,6 +739,13 @@ def _sides_of(operator: str, values: list[Value], tags: Tags) -> Tags:
 
 def _merge_index(one: str, other: str) -> str:
     return one if one == other else "+".join(sorted({*one.split("+"), *other.split("+")}))
+
+
+def _is_next(low: Node, high: Node | None) -> bool:
+    """Whether `high` is written as `low + 1`."""
+    if high is None or high[0] != "bin" or high[2] != "+" or high[4][0] != "const" or high[4][2] != 1:
+        return False
+    return bool(_tail(low)) and _tail(low) == _tail(high[3])
 
 
 def _only_new_axes(text: str) -> bool:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from ddplint.flow.events import Guard
-from ddplint.flow.values import NO_CONDITIONS, ClassValue, Condition, Conditions, Place, Value, join
+from ddplint.flow.values import NO_CONDITIONS, OPAQUE, ClassValue, Condition, Conditions, Place, Value, join
 from ddplint.program.program import FunctionFacts, Module
 
 Environment = dict[str, Value]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Frame:
     module: Module
     env: Environment
@@ -33,6 +34,8 @@ class Frame:
     iterating: frozenset[Any] = frozenset()
     # names bound by a loop, and what the loop goes through
     sources: dict[str, list[Any]] = field(default_factory=dict)
+    # the call that this frame runs, told apart by its arguments
+    context: int = 0
     # a collective ran here or in a callee
     collective: bool = False
 
@@ -41,7 +44,11 @@ class Frame:
 
 
 def join_environments(
-    one: Environment, other: Environment, held: Condition | None, before: Environment
+    one: Environment,
+    other: Environment,
+    held: Condition | None,
+    before: Environment,
+    fresh: Callable[[], int] | None = None,
 ) -> Environment:
     """The environment after a branch: what both sides agree on, else the join, each side under its condition."""
     merged: Environment = {}
@@ -58,7 +65,10 @@ def join_environments(
             if held:
                 left = left if value is not kept else _only_shape_under(left, held)
                 right = right if rival is not kept else _only_shape_under(right, held.negated())
-            merged[name] = join(left, right)
+            both = join(left, right)
+            if fresh is not None and both.identity == 0 and isinstance(both.shape, OPAQUE):
+                both = Value(both.shape, both.tags, both.conditions, fresh())
+            merged[name] = both
     for name, value in other.items():
         if name not in one:
             merged[name] = value.under(held.negated()) if held else value

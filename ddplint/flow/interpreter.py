@@ -11,6 +11,7 @@ from ddplint.flow.events import AssignEvent, Guard, LoopEvent, ReturnEvent, Scop
 from ddplint.flow.expressions import Expressions
 from ddplint.flow.frame import Environment, Frame, join_environments
 from ddplint.flow.knowledge import Knowledge
+from ddplint.flow.roles import Roles
 from ddplint.flow.values import (
     NONE,
     OPAQUE,
@@ -29,6 +30,7 @@ from ddplint.flow.values import (
     Made,
     ModuleValue,
     Part,
+    Tag,
     Union,
     Unknown,
     Value,
@@ -42,7 +44,7 @@ from ddplint.flow.values import (
 from ddplint.program.program import Module, Package, Program
 
 Node = list[Any]
-Listener = Callable[[Any], None]
+Listener = Callable[[Any], Any]
 
 MAX_STEPS_PER_ROOT = 150_000
 
@@ -73,15 +75,41 @@ class Interpreter(Expressions, Calls):
         self.root = 0
         self.roots: dict[int, str] = {}
         self.steps = 0
+        self.crashes: list[tuple[Any, str]] = []
         self.lazy: set[tuple[int, str]] = set()
         self.defined: dict[int, Value] = {}
-        self.setters: dict[int, dict[str, list[str]]] = {}
+        self.setters: dict[ClassValue, dict[str, list[str]]] = {}
+        # loaders are told apart by id(): held, so that no id is given twice
+        self.loaders: dict[int, Made] = {}
+        # roots that are main blocks; calls that make loaders; calls that seed, with the families that they seed
+        self.main_roots: set[int] = set()
+        self.loading: set[Any] = set()
+        self.seeding: dict[Any, frozenset[str]] = {}
+        self.roles = Roles(self)
 
     # events
 
     def emit(self, kind: str, event: Any) -> None:
         for listener in self.listeners[kind]:
-            listener(event)
+            self.offer(listener, event)
+
+    def offer(self, listener: Listener, event: Any) -> Any:
+        """What a rule answers to an event; one that crashes gets no more events."""
+        try:
+            return listener(event)
+        except OutOfBudget:
+            raise
+        except Exception as problem:  # noqa: BLE001 - one broken rule must not end the run; it is reported and exits 2
+            self._broken(listener, event, problem)
+            return None
+
+    def _broken(self, listener: Listener, event: Any, problem: Exception) -> None:
+        owner = getattr(listener, "__self__", listener)
+        for listeners in self.listeners.values():
+            listeners[:] = [one for one in listeners if getattr(one, "__self__", one) is not owner]
+        scope = getattr(event, "scope", None)
+        place = f" at an event in {scope.module.path}" if scope is not None else ""
+        self.crashes.append((owner, f"crashed{place}: {type(problem).__name__}: {problem}"))
 
     def scope(self) -> Scope:
         frame = self.frames[-1]
@@ -214,9 +242,9 @@ class Interpreter(Expressions, Calls):
         elif kind == "star":
             self.bind(target[2], unknown(value.tags), node)
 
-    def _assigned(self, node: Node, name: str, target: Node, value: Value) -> None:
+    def _assigned(self, node: Node, name: str, target: Node, value: Value, owner: Value | None = None) -> None:
         if self.listeners["assign"]:
-            self.emit("assign", AssignEvent(node, self.scope(), name, target, value))
+            self.emit("assign", AssignEvent(node, self.scope(), name, target, value, owner))
 
     def _overlay(self, target: Node, value: Value) -> None:
         """Remember in this frame what was last assigned to `name.attribute`, exactly."""
@@ -262,7 +290,7 @@ class Interpreter(Expressions, Calls):
                 else:
                     shape.rest = value if shape.rest is None else join(shape.rest, value)
         self._store_item(target, owner, value, index)
-        self._assigned(node, text if isinstance(text, str) else "", target, value)
+        self._assigned(node, text if isinstance(text, str) else "", target, value, owner)
 
     def _store_item(self, target: Node, owner: Value, value: Value, index: Value) -> None:
         """`x[...] = value` on something unknown: remember it in this frame, and let the whole have the tags of its part."""
@@ -274,9 +302,16 @@ class Interpreter(Expressions, Calls):
                     self.frame.env[path] = value
             return
         base = target[2]
-        if base[0] == "name" and isinstance(owner.shape, OPAQUE):
+        if base[0] in ("name", "attr") and isinstance(owner.shape, OPAQUE):
             tags = value.tags if value.tags and self.covers_all(target[3]) else merge_tags(owner.tags, value.tags)
-            self.frame.env[base[2]] = Value(owner.shape, tags, owner.conditions, self.fresh())
+            # a tag with a detail says how the value is now
+            tags = {name: value.tags[name] if tag.detail and name in value.tags else tag for name, tag in tags.items()}
+            changed = Value(owner.shape, tags, owner.conditions, self.fresh())
+            if base[0] == "name":
+                self.frame.env[base[2]] = changed
+            else:
+                self.set_attribute(self.evaluate(base[2]), base[3], changed)
+                self._overlay(base, changed)
 
     def path_of(self, node: Node) -> str:
         """`name.a['b']` as a dotted path for frame-exact stores; empty if it is no such chain."""
@@ -359,7 +394,7 @@ class Interpreter(Expressions, Calls):
             self._enter_branch(held, sides[0])
             frame.conditions |= self.implied(node[2], True)
         else:
-            frame.env = join_environments(one, other, held, before)
+            frame.env = join_environments(one, other, held, before, self.fresh)
         return False
 
     def _enter_branch(self, held: Condition | None, guard: Guard | None) -> None:
@@ -427,7 +462,8 @@ class Interpreter(Expressions, Calls):
             for target in _targets(statement):
                 known = env.get(target)
                 if known is not None and isinstance(known.shape, Const) and not isinstance(known.shape.value, str):
-                    env[target] = unknown(known.tags)
+                    started = {"blank": Tag(())} if known.shape.value == 0 else {}
+                    env[target] = unknown({**known.tags, **started})
         self.frame.env = env
 
     def _while(self, node: Node) -> bool:

@@ -198,7 +198,7 @@ class Library:
             identity = source.identity
             shape = source.shape if isinstance(source.shape, Part) else UNKNOWN_SHAPE
             if effect.returns == "part" and isinstance(shape, Part):
-                shape = Part(shape.base, shape.index + "~mean")
+                shape = Part(shape.base, shape.index + "~mean", shape.above)
             return Value(shape, tags, source.conditions, identity)
         return Value(UNKNOWN_SHAPE, tags, source.conditions if tags else frozenset(), self.fresh() if tags else 0)
 
@@ -253,6 +253,9 @@ class Library:
         """A function of the program was called: one that gathers does so to its arguments, one that measures gives a number of them."""
         name = function.facts.name
         given = [*arguments, *keywords.values()]
+        if name == "compute" and function.owner is not None and "shard" in self.deep_tags(result):
+            if any(self.knowledge.matches("synchronises", base) for base in self.library_bases(function.owner)):
+                return self.deep_tagged(result, "reduced", Tag((self.frame.place(node, "`compute` synchronises the metric's states"),)))
         if self.knowledge.matches("gathers", name):
             self.mark_arguments(given, node, name)
             if function.bound is not None:
@@ -345,6 +348,8 @@ class Library:
             return value
         if effect is None:
             result = self._unknown_result(callee, arguments, keywords)
+            if "shard" in result.tags and self.knowledge.matches("synchronises", name):
+                result = result.with_tags({one: tag for one, tag in result.tags.items() if one != "shard"})
         else:
             result = self.apply(effect, name, callee, arguments, keywords, node)
             own = result.tags.get(effect.adds)
@@ -441,13 +446,14 @@ class Library:
 
     def batch(self: Interpreter, loader: Made, maker: Effect) -> Value:  # type: ignore[misc]
         """What a loader gives: the data set's item (through the collate function), tagged with the loader."""
+        self.loaders[id(loader)] = loader
         dataset = loader.argument(maker.argument_index("dataset"), "dataset") or UNKNOWN
         collate = loader.argument(maker.argument_index("collate_fn"), "collate_fn")
         item = self.sample(dataset)
         if collate is not None and isinstance(collate.shape, (FunctionValue, Instance, Partial)):
             item = self._outside(lambda: self.call(collate, [Value(Elements(item))], {}, self._here()))
         if isinstance(item.shape, Unknown) and item.identity == 0:
-            item = Value(UNKNOWN_SHAPE, item.tags, item.conditions, self.identity_of(id(loader), "batch"))
+            item = Value(UNKNOWN_SHAPE, item.tags, item.conditions, self.identity_of(loader, "batch"))
         item = self.deep_tagged(item, "batch", Tag((loader.place,), origins=frozenset([id(loader)])))
         shard = self.sharding(loader, maker)
         if shard is None:
@@ -481,7 +487,13 @@ class Library:
             if isinstance(shape, Made):
                 if self.is_kind(shape.name, "sharded-sampler") or self.knowledge.matches("sharded_sampler", shape.name):
                     return Tag((shape.place._replace(message="the sampler gives every rank its own shard"),), option.conditions)
+                for inner in (*shape.arguments, *shape.keywords.values()):
+                    if isinstance(inner.shape, (Lib, FunctionValue)) and self.knowledge.matches("splits_by_rank", _function_name(inner)):
+                        place = shape.place._replace(message=f"`{_function_name(inner)}` gives every rank its own shards")
+                        return Tag((place,), option.conditions)
                 for inner in shape.arguments[:2]:
+                    if self.is_kind(shape.name, "dataset-view") and "shard" in inner.tags:
+                        return inner.tags["shard"]
                     if isinstance(inner.shape, (Made, Instance)) and self.is_kind(shape.name, "sampler"):
                         tag = self.sharding_of(inner, depth + 1)
                         if tag is not None:
@@ -493,6 +505,9 @@ class Library:
                     self.knowledge.matches("sharded_sampler", name) for name in names
                 ):
                     return Tag((shape.place._replace(message="the sampler gives every rank its own shard"),), option.conditions)
+                for held in shape.attributes.values():
+                    if "shard" in held.tags and not held.tags["shard"].origins:
+                        return held.tags["shard"]
                 for name in ("sampler", "batch_sampler"):
                     inner_value = shape.attributes.get(name)
                     if inner_value is not None:
@@ -532,6 +547,9 @@ class Library:
                 continue
             if "no_grad" in effect.kinds:
                 frame.no_grad = True
+            if "grad-mode" in effect.kinds:
+                mode = shape.argument(effect.argument_index("mode"), "mode")
+                frame.no_grad = frame.no_grad or (mode is not None and mode.constant is False)
             if "autocast" in effect.kinds:
                 enabled = shape.argument(effect.argument_index("enabled"), "enabled")
                 device = shape.argument(effect.argument_index("device_type"), "device_type")
@@ -608,6 +626,11 @@ class Library:
         if name == "__iter__":
             return bound.shape.attributes.get("<base>", UNKNOWN)
         return UNKNOWN
+
+
+def _function_name(value: Value) -> str:
+    shape = value.shape
+    return shape.name.rpartition(".")[2] if isinstance(shape, Lib) else shape.facts.name if isinstance(shape, FunctionValue) else ""
 
 
 def _looks_like_class(name: str) -> bool:
@@ -744,9 +767,11 @@ _SPECIAL: dict[str, Callable[[Any, Arguments, Keywords, Node], Value | None]] = 
     "builtins.isinstance": _isinstance,
     "builtins.super": _super,
     "builtins.dict": _dict,
+    "collections.defaultdict": lambda self, arguments, keywords, node: Value(Entries()),
     "builtins.type": _type,
     "functools.partial": _partial,
     "functools.partialmethod": _partial,
+    "itertools.islice": _iterated,
     "itertools.chain": lambda self, arguments, keywords, node: Value(Elements(join_all(self.element(one) for one in arguments))),
     "copy.deepcopy": _first,
     "copy.copy": _first,
@@ -812,6 +837,13 @@ def _dict_get(self: Interpreter, shape: Any, arguments: Arguments, keywords: Key
     return join_all([*shape.entries.values(), *([shape.rest] if shape.rest else []), *([default] if default else [])])
 
 
+def _index_of(self: Interpreter, shape: Any, arguments: Arguments, keywords: Keywords) -> Value | None:
+    if not isinstance(shape, Items) or len(arguments) != 1 or not isinstance(arguments[0].shape, Const):
+        return None
+    known = [item.constant for item in shape.items]
+    return constant(known.index(arguments[0].constant)) if arguments[0].constant in known else None
+
+
 def _dict_update(self: Interpreter, shape: Any, arguments: Arguments, keywords: Keywords) -> Value | None:
     if not isinstance(shape, Entries):
         return None
@@ -851,6 +883,7 @@ _CONTAINER_METHODS: dict[str, Callable[[Any, Any, Arguments, Keywords], Value | 
     "values": _dict_values,
     "keys": _dict_keys,
     "get": _dict_get,
+    "index": _index_of,
     "pop": _dict_get,
     "setdefault": _dict_get,
     "update": _dict_update,

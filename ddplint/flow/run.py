@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 from collections.abc import Callable, Iterable
@@ -13,6 +14,7 @@ from ddplint.flow.interpreter import Interpreter, OutOfBudget
 from ddplint.flow.knowledge import Knowledge
 from ddplint.flow.values import UNKNOWN, ClassValue, FunctionValue, Instance, Place, Tag, Value
 from ddplint.program.program import FunctionFacts, Module, Program
+from ddplint.program.relevance import relevant_functions
 
 _STACK_BYTES = 512 * 1024 * 1024
 _RECURSION = 60_000
@@ -46,13 +48,17 @@ def in_deep_thread(run: Callable[[], Any]) -> Any:
             failure.append(problem)
 
     limit, size = sys.getrecursionlimit(), threading.stack_size(_STACK_BYTES)
+    collected = gc.get_threshold()
     sys.setrecursionlimit(_RECURSION)
+    # abstract values rarely form cycles; the default would look for some every 700 of them
+    gc.set_threshold(100_000, 20, 100)
     try:
         thread = threading.Thread(target=target)
         thread.start()
         thread.join()
     finally:
         sys.setrecursionlimit(limit)
+        gc.set_threshold(*collected)
         threading.stack_size(size)
     if failure:
         raise failure[0]
@@ -60,17 +66,21 @@ def in_deep_thread(run: Callable[[], Any]) -> Any:
 
 
 def run_program(
-    program: Program, knowledge: Knowledge, listeners: dict[str, list[Callable[[Any], None]]], progress: Callable[[int, int], None] | None = None
+    program: Program, knowledge: Knowledge, listeners: dict[str, list[Callable[[Any], None]]],
+    words: Iterable[str] = (), progress: Callable[[int, int], None] | None = None,
 ) -> Run:
-    """Interpret all roots of a program; `listeners` get the events by kind."""
+    """Interpret the roots of a program; `listeners` get the events by kind. Functions that nothing enters are roots of their own where they
+    can reach a mention of one of `words` (all of them where there are no words)."""
     interpreter = Interpreter(program, knowledge)
+    for kind, functions in interpreter.roles.listeners().items():
+        interpreter.listeners[kind].extend(functions)
     for kind, functions in listeners.items():
         interpreter.listeners[kind].extend(functions)
     run = Run(interpreter)
     roots = _Roots(run)
     roots.modules()
     roots.main_blocks()
-    roots.functions(progress)
+    roots.functions(set(words), progress)
     return run
 
 
@@ -104,14 +114,20 @@ class _Roots:
             self.attempt(module.path, lambda module=module, node=node: self._main(module, node))
 
     def _main(self, module: Module, node: list[Any]) -> None:
+        # each script may call shared helpers as often as if it were alone
+        self.interpreter.contexts.clear()
         frame = Frame(module, self.interpreter.module_environment(module), None)
         self.interpreter.frames.append(frame)
+        self.interpreter.main_roots.add(self.interpreter.root)
         self.interpreter.block(node[3])
 
-    def functions(self, progress: Callable[[int, int], None] | None) -> None:
+    def functions(self, words: set[str], progress: Callable[[int, int], None] | None) -> None:
         """Functions nobody has entered: those that no other function names first, for they are nearer to the top."""
         interpreter = self.interpreter
         waiting = [(module, facts) for module in self.program.modules for facts in module.functions]
+        if words:
+            relevant = relevant_functions(self.program, words)
+            waiting = [row for row in waiting if id(row[1]) in relevant]
         named = self._named_functions()
         waiting.sort(key=lambda row: (row[1].name in named, row[0].path, row[1].position))
         for number, (module, facts) in enumerate(waiting):

@@ -105,7 +105,7 @@ class Shape:
 
     def key(self, depth: int = 0) -> Any:
         """What two shapes share exactly if a call may treat them alike."""
-        return id(self)
+        return self
 
 
 class Unknown(Shape):
@@ -137,7 +137,7 @@ class Items(Shape):
 
     def key(self, depth: int = 0) -> Any:
         if len(self.items) > 16 or depth > MAX_KEY_DEPTH:
-            return id(self)
+            return self
         rest = self.rest.key(depth + 1) if self.rest else None
         return ("items", self.kind, tuple(item.key(depth + 1) for item in self.items), rest)
 
@@ -153,7 +153,7 @@ class Entries(Shape):
 
     def key(self, depth: int = 0) -> Any:
         if len(self.entries) > 24 or depth > MAX_KEY_DEPTH:
-            return id(self)
+            return self
         rows = tuple((key, value.key(depth + 1)) for key, value in self.entries.items())
         return ("entries", rows, self.rest.key(depth + 1) if self.rest else None)
 
@@ -167,17 +167,18 @@ class Elements(Shape):
         self.element = element
 
     def key(self, depth: int = 0) -> Any:
-        return ("elements", self.element.key(depth + 1)) if depth <= MAX_KEY_DEPTH else id(self)
+        return ("elements", self.element.key(depth + 1)) if depth <= MAX_KEY_DEPTH else self
 
 
 class Part(Shape):
-    """A selection from another value: the base's identity and how it was indexed."""
+    """A selection from another value: the base's identity, how it was indexed, and what the base is itself a selection from."""
 
-    __slots__ = ("base", "index")
+    __slots__ = ("above", "base", "index")
 
-    def __init__(self, base: int, index: str) -> None:
+    def __init__(self, base: int, index: str, above: tuple[int, ...] = ()) -> None:
         self.base = base
         self.index = index
+        self.above = above
 
     def key(self, depth: int = 0) -> Any:
         return ("part", self.base, self.index)
@@ -195,7 +196,7 @@ class Instance(Shape):
         self.place = place
 
     def key(self, depth: int = 0) -> Any:
-        return ("instance", id(self), self.version)
+        return ("instance", self, self.version)
 
 
 class Made(Shape):
@@ -239,7 +240,7 @@ class Method(Shape):
         self.name = name
 
     def key(self, depth: int = 0) -> Any:
-        return ("method", self.name, self.owner.key(depth + 1)) if depth <= MAX_KEY_DEPTH else id(self)
+        return ("method", self.name, self.owner.key(depth + 1)) if depth <= MAX_KEY_DEPTH else self
 
 
 class FunctionValue(Shape):
@@ -330,8 +331,10 @@ class Union(Shape):
         return ("union", tuple(option.key(depth + 1) for option in self.options))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Value:
+    """One abstract value; never changed once made (not frozen, for making a frozen one takes three times as long)."""
+
     shape: Shape
     tags: Tags = field(default_factory=dict)
     conditions: Conditions = NO_CONDITIONS

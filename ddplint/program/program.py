@@ -9,6 +9,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ddplint.facts.build import FileFacts
+
 Node = list[Any]
 
 # packed bytes of facts held unpacked at a time; unpacked they take about fifty times as much
@@ -19,7 +21,7 @@ _NOTHING: dict[str, Any] = {"body": [], "functions": [], "classes": []}
 class FunctionFacts:
     """One function: `parameters` are rows `[name, kind, default, annotation]`. The body is unpacked when asked for."""
 
-    __slots__ = ("_index", "decorators", "generator", "module", "name", "owner", "parameters", "position", "qualname")
+    __slots__ = ("_index", "decorators", "generator", "module", "name", "owner", "parameters", "position", "qualname", "references")
 
     def __init__(self, record: Mapping[str, Any], module: Module, index: int) -> None:
         self.module = module
@@ -27,6 +29,7 @@ class FunctionFacts:
         self.name: str = record["name"]
         self.qualname: str = record["qualname"]
         self.position: int = record["position"]
+        self.references: str = record["references"]
         self.owner: int | None = record["owner"]
         self.parameters: list[Node] = record["parameters"]
         self.decorators: list[Node] = record["decorators"]
@@ -129,7 +132,8 @@ class Package:
 class Program:
     """All files read, and how an import in one of them finds another."""
 
-    def __init__(self, modules: Iterable[Module]) -> None:
+    def __init__(self, facts: Iterable[FileFacts]) -> None:
+        modules = [Module(one.path, one.blob, one.references) for one in facts]
         self.modules: list[Module] = sorted(modules, key=lambda module: module.path)
         self._files: dict[str, Module] = {}
         self._folders: set[str] = set()

@@ -1,0 +1,697 @@
+"""What a loader is for (training or evaluation), which shuffles put samples into a random order, and what is seeded where.
+
+Values decide a loader's role: one whose batch reaches `backward()` trains. Else names, flags and hooks tell, and a conflict among
+them, or nothing at all, leaves the role unknown. One object serves one run; rules ask it when the run is over.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ddplint.flow.events import AssignEvent, CallEvent, LoopEvent, ReturnEvent, Scope
+from ddplint.flow.knowledge import Effect, Knowledge
+from ddplint.flow.values import ClassValue, Condition, Const, Elements, Entries, FunctionValue, Instance, Items, Made, Place, Tag, Union, Value
+from ddplint.program.program import Module, Package
+
+if TYPE_CHECKING:
+    from ddplint.flow.interpreter import Interpreter
+
+Node = list[Any]
+Token = Any
+
+TRAINING = "training"
+EVALUATION = "evaluation"
+# kinds of calls that are noted as they happen
+NOTED = frozenset({"loader", "shuffle", "shuffle-method", "seed", "random-sampler"})
+# how sure a name is: the loader's own variable before the data set's name, a flag, or the function's name
+OWN, INDIRECT = 0, 1
+_DEPTH = 3
+_WORD = re.compile(r"[A-Z]+(?![a-z])\d*|[A-Z]?[a-z]+\d*|\d+")
+
+
+@dataclass(slots=True, eq=False)
+class Source:
+    """A call that puts samples into a random order without a seed of its own."""
+
+    place: Place
+    scope: Scope
+    node: Node
+    name: str
+    family: str
+    eager: bool
+    moment: int
+    effect: Effect
+    arguments: list[Value]
+    keywords: dict[str, Value]
+    by: str = ""
+
+    def argument(self, name: str) -> Value | None:
+        index = self.effect.argument_index(name)
+        return self.keywords.get(name) or (self.arguments[index] if 0 <= index < len(self.arguments) else None)
+
+
+@dataclass(slots=True, eq=False)
+class Loader:
+    """A loader the program makes, with where it is made and the shuffles behind its data set."""
+
+    made: Made
+    scope: Scope
+    node: Node
+    effect: Effect
+    names: set[str] = field(default_factory=set)
+
+
+class Judgement(NamedTuple):
+    """The role found (empty for unknown) and why."""
+
+    role: str
+    reasons: tuple[Place, ...] = ()
+
+
+class Seeding(NamedTuple):
+    """A call that seeds families of generators."""
+
+    root: int
+    families: frozenset[str]
+    module: str
+    top_level: bool
+    moment: int
+
+
+class Roles:
+    def __init__(self, interpreter: Interpreter) -> None:
+        self.interpreter = interpreter
+        self.knowledge: Knowledge = interpreter.knowledge
+        self.loaders: dict[Token, Loader] = {}
+        self.sources: dict[Token, Source] = {}
+        self.samplers: dict[Token, tuple[Made, int]] = {}
+        self.seedings: list[Seeding] = []
+        # loaders and shuffles of a call that is not to be shared between its callers
+        self.made = 0
+        self.trained: dict[Token, Place] = {}
+        self.observed: dict[Token, Place] = {}
+        # loops that leave before the end, and calls that take a few batches only
+        self.stopped: dict[Token, Place] = {}
+        self.limits: list[Place] = []
+        self.drawn: dict[Token, Place] = {}
+        self.scored: set[Token] = set()
+        self.evidence: dict[Token, dict[tuple[int, str], Place]] = defaultdict(dict)
+        self.flagged: dict[int, tuple[Value, str, Place]] = {}
+        self.linked: dict[Token, set[Token]] = defaultdict(set)
+        self._words: dict[str, str] = {}
+        self._closures: dict[str, frozenset[str]] = {}
+
+    def listeners(self) -> dict[str, list[Any]]:
+        return {"call": [self.on_call], "assign": [self.on_assign], "loop": [self.on_loop], "return": [self.on_return]}
+
+    # names
+
+    def role_of_name(self, name: str) -> str:
+        """What a name says of a loader's role; empty where it says nothing or both."""
+        known = self._words.get(name)
+        if known is None:
+            found = set()
+            for word in _WORD.findall(name):
+                lower = word.lower()
+                if self.knowledge.matches("evaluation_word", lower):
+                    found.add(EVALUATION)
+                elif self.knowledge.matches("training_word", lower):
+                    found.add(TRAINING)
+            known = self._words[name] = found.pop() if len(found) == 1 else ""
+        return known
+
+    def shows(self, name: str) -> bool:
+        """Whether a name says that samples are only shown."""
+        return any(self.knowledge.matches("showing_word", word.lower()) for word in _WORD.findall(name))
+
+    def role_of_flag(self, name: str, value: Value) -> str:
+        """What `name=value` at a call says of what the call makes."""
+        if not isinstance(value.shape, Const):
+            return ""
+        given = value.shape.value
+        if isinstance(given, bool):
+            if self.knowledge.matches("training_flag", name):
+                return TRAINING if given else EVALUATION
+            if given and self.knowledge.matches("evaluation_flag", name):
+                return EVALUATION
+            return ""
+        if isinstance(given, str) and len(given) < 24 and (not name or self.knowledge.matches("part_name", name)):
+            return self.role_of_name(given) if re.fullmatch(r"[\w-]+", given) else ""
+        return ""
+
+    def role_of_condition(self, condition: Condition) -> str:
+        """What a branch decision (`is_train`, `split == "val"`) says of what is made under it."""
+        if condition.operator == "true":
+            return self.role_of_flag(condition.subject, Value(Const(condition.holds)))
+        if condition.operator == "==" and isinstance(condition.other, str):
+            role = self.role_of_flag("", Value(Const(condition.other)))
+            return role if condition.holds else EVALUATION if role == TRAINING else ""
+        return ""
+
+    # what is noted while calls are evaluated
+
+    def note(
+        self, node: Node, name: str, effect: Effect, arguments: list[Value], keywords: dict[str, Value], result: Value, receiver: Value | None
+    ) -> Value:
+        """Keep what a call of one of the noted kinds means; the result, tagged where it is in random order."""
+        kinds = effect.kinds
+        if "seed" in kinds:
+            self._seed(effect, arguments, keywords)
+        if "loader" in kinds and isinstance(result.shape, Made):
+            self._loader(node, effect, result.shape)
+        if "random-sampler" in kinds and isinstance(result.shape, Made):
+            self.made += 1
+            self.samplers[id(result.shape)] = (result.shape, self.interpreter.root)
+        if "shuffle" in kinds:
+            return self._shuffle(node, name, effect, arguments, keywords, result)
+        if "shuffle-method" in kinds and receiver is not None and "table" in receiver.tags:
+            table = Effect(frozenset({"shuffle"}), parameters=("seed",), detail={"family": "numpy", "fixed": ["seed", "seeds", "generator"], "when": "eager"})
+            return self._shuffle(node, "Dataset.shuffle", table, arguments, keywords, result)
+        return result
+
+    def _seed(self, effect: Effect, arguments: list[Value], keywords: dict[str, Value]) -> None:
+        given = next((keywords[name] for name in ("seed", "seed_value", "worker_seed", *effect.parameters) if name in keywords), None)
+        given = given or (arguments[0] if arguments else None)
+        if not effect.detail.get("default") and (given is None or given.is_none()) and "default" not in effect.detail:
+            if given is not None or len(effect.detail.get("families", ())) == 1:
+                return
+        self.seeded(frozenset(effect.detail.get("families", ())))
+
+    def seeded(self, families: frozenset[str]) -> None:
+        interpreter = self.interpreter
+        frame = interpreter.frame
+        self.seedings.append(Seeding(interpreter.root, families, frame.module.path, frame.function is None, len(self.seedings) + len(self.sources)))
+
+    def replayed(self, families: frozenset[str] | None) -> None:
+        """A call that seeds was made again; its body is not run a second time."""
+        if families:
+            self.seeded(families)
+
+    def since(self, count: int) -> frozenset[str]:
+        """Families seeded by the calls noted after the first `count`."""
+        return frozenset(family for row in self.seedings[count:] for family in row.families)
+
+    def _loader(self, node: Node, effect: Effect, made: Made) -> None:
+        self.made += 1
+        interpreter = self.interpreter
+        token = id(made)
+        scope = interpreter.scope()
+        loader = Loader(made, scope, node, effect)
+        self.loaders[token] = loader
+        dataset = made.argument(effect.argument_index("dataset"), "dataset")
+        if dataset is not None:
+            for source in self.orders(dataset):
+                self.linked[source].add(token)
+            self._dataset_role(token, dataset, made.place)
+        index = effect.argument_index("dataset")
+        given = next((child for key, child in node[4] if key == "dataset"), node[3][index] if 0 <= index < len(node[3]) else None)
+        if given is not None:
+            self._names_in(token, given, made.place, INDIRECT)
+        for key, child in node[4]:
+            if key in ("sampler", "batch_sampler"):
+                self._names_in(token, child, made.place, INDIRECT)
+        self._circumstances(token, scope, made.place)
+
+    def _circumstances(self, token: Token, scope: Scope, place: Place) -> None:
+        """What the function and the branch in which something is made say of its role."""
+        function = scope.function
+        if function is not None and not function.name.startswith("test_") and self.role_of_name(function.name) == EVALUATION:
+            self._tell(token, EVALUATION, INDIRECT, place._replace(message=f"made in `{function.name}`"))
+        for condition in scope.conditions:
+            role = self.role_of_condition(condition)
+            if role:
+                self._tell(token, role, INDIRECT, place._replace(message=f"made for {role}"))
+
+    def _names_in(self, token: Token, node: Node, place: Place, sure: int, depth: int = 0) -> None:
+        kind = node[0]
+        name = ""
+        if kind == "name":
+            name = node[2]
+        elif kind == "attr":
+            name = node[3]
+        elif kind == "sub":
+            if node[3][0] == "const" and isinstance(node[3][2], str):
+                name = node[3][2]
+            elif depth < 2:
+                self._names_in(token, node[2], place, sure, depth + 1)
+                return
+        elif kind == "call" and depth < 2:
+            if node[2][0] in ("name", "attr"):
+                self._names_in(token, node[2], place, sure, depth + 1)
+            for child in node[3][:2]:
+                if child[0] in ("name", "attr", "sub"):
+                    self._names_in(token, child, place, sure, depth + 1)
+            return
+        role = self.role_of_name(name) if name else ""
+        if role:
+            self._tell(token, role, sure, place._replace(message=f"made for `{name}`"))
+
+    def _dataset_role(self, token: Token, dataset: Value, place: Place, depth: int = 0) -> None:
+        """What the construction of a data set says of its loader's role."""
+        for option in dataset.options():
+            shape = option.shape
+            if isinstance(shape, Instance):
+                known = self.flagged.get(id(shape))
+                if known is not None:
+                    self._tell(token, known[1], INDIRECT, known[2])
+            elif isinstance(shape, Made):
+                for name, value in shape.keywords.items():
+                    role = self.role_of_flag(name, value)
+                    if role:
+                        self._tell(token, role, INDIRECT, shape.place._replace(message=f"the data set of {role}: {name}={value.constant!r}"))
+                if depth < 2 and shape.arguments:
+                    self._dataset_role(token, shape.arguments[0], place, depth + 1)
+
+    def _shuffle(
+        self, node: Node, name: str, effect: Effect, arguments: list[Value], keywords: dict[str, Value], result: Value
+    ) -> Value:
+        detail = effect.detail
+        needed = detail.get("needs")
+        values = {**dict(zip(effect.parameters, arguments, strict=False)), **keywords}
+        self.made += 1
+        if needed is not None:
+            switch = values.get(needed)
+            if switch is None or not isinstance(switch.shape, Const) or not switch.shape.value:
+                return result
+        size = values.get(detail.get("size", ""))
+        if size is not None and isinstance(size.shape, Const) and not size.shape.value:
+            return result
+        for fixed in detail.get("fixed", ()):
+            given = values.get(fixed)
+            if given is not None and not given.is_none() and not (isinstance(given.shape, Const) and given.shape.value is False):
+                if any(not option.is_none() for option in given.options()):
+                    return result
+        interpreter = self.interpreter
+        place = interpreter.frame.place(node, f"`{name.rpartition('.')[2]}` draws a random order")
+        source = Source(
+            place, interpreter.scope(), node, name, str(detail.get("family", "none")), detail.get("when") == "eager",
+            len(self.seedings) + len(self.sources), effect, arguments, keywords, by=needed or "",
+        )  # fmt: skip
+        token = ("order", id(source))
+        self.sources[token] = source
+        self._circumstances(token, source.scope, place)
+        tag = Tag((place,), source.scope.conditions, frozenset([token]))
+        if "in-place-order" in effect.kinds:
+            self._tag_held(node[3][0] if node[3] else None, tag)
+            return result
+        return result.tagged("random-order", tag)
+
+    def _tag_held(self, node: Node | None, tag: Tag) -> None:
+        """Tag what a name or an attribute of an object holds."""
+        if node is None:
+            return
+        interpreter, frame = self.interpreter, self.interpreter.frame
+        if node[0] == "name" and node[2] in frame.env:
+            frame.env[node[2]] = frame.env[node[2]].tagged("random-order", tag)
+        elif node[0] == "attr":
+            value = interpreter.evaluate(node).tagged("random-order", tag)
+            path = interpreter.path_of(node)
+            if path:
+                frame.env[path] = value
+            for option in interpreter.evaluate(node[2]).options():
+                if isinstance(option.shape, Instance):
+                    option.shape.attributes[node[3]] = value
+
+    def orders(self, value: Value, depth: int = 0) -> set[Token]:
+        """The shuffles whose order the samples of a data set may have."""
+        found: set[Token] = set()
+        tag = value.tags.get("random-order")
+        if tag is not None:
+            found |= tag.origins
+        if depth > _DEPTH:
+            return found
+        for option in value.options():
+            shape = option.shape
+            if option is not value:
+                found |= self.orders(option, depth + 1)
+            if isinstance(shape, Instance):
+                for key, held in shape.attributes.items():
+                    if held.tags or isinstance(held.shape, (Instance, Made)) or key == "<base>":
+                        found |= self.orders(held, depth + 1)
+            elif isinstance(shape, Made):
+                for held in [*shape.arguments[:3], *shape.keywords.values()]:
+                    found |= self.orders(held, depth + 1)
+            elif isinstance(shape, Items):
+                for held in shape.items[:8]:
+                    found |= self.orders(held, depth + 1)
+        return found
+
+    # evidence from events
+
+    def _tell(self, token: Token, role: str, sure: int, place: Place) -> None:
+        self.evidence[token].setdefault((sure, role), place)
+
+    def tokens(self, value: Value, depth: int = 0) -> Iterator[tuple[str, Token]]:
+        """The loaders and shuffled data sets in a value, each with the key that leads to it."""
+        tag = value.tags.get("random-order")
+        if tag is not None:
+            for token in tag.origins:
+                yield "", token
+        for option in value.options():
+            shape = option.shape
+            if isinstance(shape, Made):
+                if id(shape) in self.loaders:
+                    yield "", id(shape)
+            elif isinstance(shape, Instance):
+                base = shape.attributes.get("<base>")
+                if base is not None and isinstance(base.shape, Made) and id(base.shape) in self.loaders:
+                    yield "", id(base.shape)
+            elif isinstance(shape, Elements):
+                batch = shape.element.tags.get("batch")
+                for token in batch.origins if batch is not None else ():
+                    yield "", token
+            elif isinstance(shape, Entries) and depth < _DEPTH:
+                for key, held in shape.entries.items():
+                    for inner, token in self.tokens(held, depth + 1):
+                        yield inner or (key if isinstance(key, str) else ""), token
+            elif isinstance(shape, Items) and depth < _DEPTH:
+                for held in shape.items[:8]:
+                    yield from self.tokens(held, depth + 1)
+
+    def on_assign(self, event: AssignEvent) -> None:
+        value = event.value
+        if not isinstance(value.shape, _HOLDERS) and "random-order" not in value.tags:
+            return
+        here = Place(event.scope.module.path, event.target[1], f"bound to `{event.name}`")
+        several = isinstance(value.shape, (Entries, Items))
+        for key, token in self.tokens(value):
+            name = key or event.name
+            loader = self.loaders.get(token)
+            if loader is not None:
+                loader.names.add(name)
+            role = self.role_of_name(name)
+            if role:
+                self._tell(token, role, INDIRECT if several and not key else OWN, here)
+
+    def on_return(self, event: ReturnEvent) -> None:
+        function = event.scope.function
+        if function is None or not isinstance(event.value.shape, _HOLDERS):
+            return
+        role = self.role_of_name(function.name)
+        if not role:
+            return
+        place = Place(event.scope.module.path, event.node[1], f"returned by `{function.name}`")
+        single = not isinstance(event.value.shape, Entries)
+        for key, token in self.tokens(event.value):
+            if single or not key or not self.role_of_name(key):
+                hook = function.owner is not None and function.name.endswith("_dataloader")
+                self._tell(token, role, OWN if hook else INDIRECT, place)
+
+    def on_loop(self, event: LoopEvent) -> None:
+        origins = self._origins(event.element)
+        if not origins:
+            return
+        scope = event.scope
+        place = Place(scope.module.path, event.node[1], "its batches are gone through here")
+        if scope.no_grad:
+            for token in origins:
+                self.observed.setdefault(token, place)
+        if event.node[0] == "for":
+            if _leaves(event.body):
+                for token in origins:
+                    self.stopped.setdefault(token, place._replace(message="this loop ends before the loader does"))
+        elif event.node[0] == "call":
+            for token in origins:
+                self.stopped.setdefault(token, place._replace(message="only the next batch is taken"))
+
+    def _origins(self, value: Value, depth: int = 0) -> frozenset[Any]:
+        tag = value.tags.get("batch")
+        if tag is not None:
+            return tag.origins
+        shape = value.shape
+        if depth < 3 and isinstance(shape, Items):
+            found: frozenset[Any] = frozenset()
+            for item in shape.items[:6]:
+                found |= self._origins(item, depth + 1)
+            return found
+        if depth < 3 and isinstance(shape, Entries):
+            return frozenset().union(*(self._origins(item, depth + 1) for item in list(shape.entries.values())[:6]))
+        if depth < 3 and isinstance(shape, Elements):
+            return self._origins(shape.element, depth + 1)
+        return frozenset()
+
+    def on_call(self, event: CallEvent) -> None:
+        effect, shape = event.effect, event.callee.shape
+        if isinstance(shape, (FunctionValue, ClassValue)):
+            self._own_call(event, shape)
+            return
+        if effect is not None:
+            kinds = effect.kinds
+            if "backward" in kinds or "backward-of-argument" in kinds:
+                self._backward(event)
+            if "loss" in kinds:
+                self._score(event)
+        last = event.node[2][3] if event.node[2][0] == "attr" else event.node[2][2] if event.node[2][0] == "name" else ""
+        if effect is None and isinstance(last, str) and last:
+            if self.knowledge.matches("seeding_name", last) and last != "seed" and not self.knowledge.matches("numeric", event.name):
+                self.seeded(frozenset({"torch", "numpy", "python"}))
+        for name, value in event.keywords.items():
+            if name.startswith("limit_") and isinstance(value.shape, Const) and type(value.shape.value) in (int, float) and value.shape.value not in (1.0, None):
+                if self.role_of_name(name) == EVALUATION and not (isinstance(value.shape.value, int) and value.shape.value == 0):
+                    self.limits.append(Place(event.scope.module.path, event.node[1], f"{name}={value.shape.value}"))
+            if isinstance(value.shape, _HOLDERS) or "random-order" in value.tags:
+                role = self.role_of_name(name)
+                if role:
+                    for _, token in self.tokens(value):
+                        self._tell(token, role, OWN, Place(event.scope.module.path, event.node[1], f"given as `{name}`"))
+        if isinstance(last, str) and last and self.knowledge.matches("draws", last):
+            for value in [*event.arguments, *event.keywords.values()]:
+                for token in self._origins(value):
+                    self.drawn.setdefault(token, Place(event.scope.module.path, event.node[1], f"shown by `{last}`"))
+        elif last == "item" or self.knowledge.matches("measures", str(last)):
+            self._score(event)
+
+    def _score(self, event: CallEvent) -> None:
+        for value in [*event.arguments, *event.keywords.values(), *([event.receiver] if event.receiver is not None else [])]:
+            self.scored |= self._origins(value)
+
+    def _backward(self, event: CallEvent) -> None:
+        assert event.effect is not None
+        values = [event.receiver] if event.receiver is not None and "backward" in event.effect.kinds else list(event.arguments[:1])
+        origins = frozenset().union(*(self._origins(value) for value in values), event.scope.iterating)
+        place = Place(event.scope.module.path, event.node[1], "its batches reach backward()")
+        for token in origins:
+            self.trained.setdefault(token, place)
+
+    def _own_call(self, event: CallEvent, shape: FunctionValue | ClassValue) -> None:
+        """A call of the program's own: parameter names, flags and the function's name speak of the loaders going in and coming out."""
+        parameters: list[Node] = []
+        name = shape.facts.name
+        if isinstance(shape, FunctionValue):
+            parameters = shape.facts.parameters[1 if shape.bound is not None else 0 :]
+        else:
+            init = self.interpreter.class_attribute(shape, "__init__", None)
+            if init is not None and isinstance(init.shape, FunctionValue):
+                parameters = init.shape.facts.parameters[1:]
+        given = [(row[0], value) for row, value in zip(parameters, event.arguments, strict=False) if row[1] in ("position", "both")]
+        given += list(event.keywords.items())
+        for parameter, value in given:
+            if isinstance(value.shape, _HOLDERS) or "random-order" in value.tags:
+                role = self.role_of_name(parameter) or (self.role_of_name(name) if isinstance(shape, FunctionValue) else "")
+                if role == TRAINING and not self.role_of_name(parameter):
+                    continue
+                if role:
+                    place = Place(event.scope.module.path, event.node[1], f"handed to `{name}`")
+                    for _, token in self.tokens(value):
+                        self._tell(token, role, INDIRECT, place)
+        result = event.result
+        if isinstance(result.shape, Instance) or (isinstance(result.shape, Made) and id(result.shape) in self.loaders) or "random-order" in result.tags:
+            self._flags(event, given, result, name)
+
+    def _flags(self, event: CallEvent, given: Iterable[tuple[str, Value]], result: Value, name: str) -> None:
+        roles = {}
+        for parameter, value in given:
+            role = self.role_of_flag(parameter, value)
+            if role:
+                roles[role] = f"{parameter}={value.constant!r}"
+        if not roles:
+            own = self.role_of_name(name)
+            if own:
+                roles[own] = name
+        if len(roles) != 1:
+            return
+        role, text = next(iter(roles.items()))
+        place = Place(event.scope.module.path, event.node[1], f"called for {role}: `{text}`")
+        if isinstance(result.shape, Instance):
+            self.flagged[id(result.shape)] = (result, role, place)
+        for _, token in self.tokens(result):
+            self._tell(token, role, INDIRECT, place)
+
+    # answers
+
+    def role(self, token: Token) -> Judgement:
+        """The role of a loader or of a shuffled data set."""
+        found = self._own_role(token)
+        if found.role == TRAINING or token not in self.loaders:
+            return found
+        # the same call was evaluated again, in another round of a loop
+        site = self._site(token)
+        known = self._said(token)
+        for other in self.trained:
+            if other != token and other in self.loaders and self._site(other) == site and known <= self._said(other):
+                return Judgement(TRAINING, (self.trained[other],))
+        return found
+
+    def _said(self, token: Token) -> set[tuple[int, str]]:
+        return set(self.evidence.get(token, ()))
+
+    def _site(self, token: Token) -> tuple[Any, ...]:
+        loader = self.loaders[token]
+        return (loader.made.place.path, loader.made.place.position, tuple(place[:2] for place in loader.scope.callers))
+
+    def _own_role(self, token: Token) -> Judgement:
+        if token in self.trained:
+            return Judgement(TRAINING, (self.trained[token],))
+        said = self.evidence.get(token, {})
+        for sure in (OWN, INDIRECT):
+            roles = {role: place for (level, role), place in said.items() if level == sure}
+            if len(roles) > 1:
+                return Judgement("")
+            if roles:
+                role, place = next(iter(roles.items()))
+                return Judgement(role, (place,))
+        if token in self.observed:
+            return Judgement(EVALUATION, (self.observed[token],))
+        return Judgement("")
+
+    def source_role(self, token: Token) -> Judgement:
+        """The role of the loaders that a shuffle's order reaches; where there are none, of the shuffled data set itself."""
+        loaders = self.linked.get(token, set())
+        judged = [self.role(loader) for loader in loaders]
+        own = self._own_role(token)
+        if any(one.role == TRAINING for one in judged) or own.role == TRAINING:
+            return Judgement(TRAINING if not any(one.role == EVALUATION for one in judged) else "")
+        for one in judged:
+            if one.role == EVALUATION:
+                return one
+        if judged and not own.role:
+            return Judgement("")
+        return own
+
+    def only_shown(self, token: Token) -> bool:
+        """Whether a loader's samples are only looked at: by its name, its function's, or what is done with its batches."""
+        if token in self.drawn and token not in self.scored:
+            return True
+        loader = self.loaders.get(token)
+        source = self.sources.get(token)
+        scope = loader.scope if loader is not None else source.scope if source is not None else None
+        if scope is not None and scope.function is not None and self.shows(scope.function.name):
+            return True
+        return loader is not None and any(self.shows(name) for name in loader.names)
+
+    # seeds
+
+    def is_seeded(self, family: str, scope: Scope, before: int | None = None) -> bool:
+        """Whether a family of global generators is seeded in the programs that run a place."""
+        rows = [row for row in self.seedings if family in row.families and (before is None or row.moment <= before or row.root != scope.root)]
+        if not rows:
+            return False
+        path, _ = self._root_of(scope.root)
+        inside = self.closure(path)
+        if any(row.root == scope.root or (row.top_level and row.module in inside) for row in rows):
+            return True
+        if scope.root in self.interpreter.main_roots:
+            return False
+        dynamic = scope.function is not None and scope.function.owner is not None and not self._imported(path)
+        for row in rows:
+            other, starts = self._root_of(row.root)
+            if self.knowledge.matches("test_file", other):
+                continue
+            if other == path:
+                return True
+            if starts and (path in self.closure(other) or (dynamic and self._framework_made(scope))):
+                return True
+        return False
+
+    def _framework_made(self, scope: Scope) -> bool:
+        """Whether the place is a method of an object that a framework makes by its name in a configuration."""
+        instance = scope.instance.shape if scope.instance is not None else None
+        return isinstance(instance, Instance) and any("lightning" in base.lower() for base in self.interpreter.library_bases(instance.class_))
+
+    def _root_of(self, root: int) -> tuple[str, bool]:
+        """The file of a root, and whether a user starts the program there."""
+        name = self.interpreter.roots.get(root, "")
+        path, _, function = name.rpartition(":")
+        if not path:
+            return name, True
+        return path, bool(self.knowledge.matches("entry_name", function.rpartition(".")[2]))
+
+    def _imported(self, path: str) -> bool:
+        """Whether a program that a user starts imports a file."""
+        return any(path in self.closure(module.path) for module, _ in self.interpreter.main_blocks if module.path != path)
+
+    def closure(self, path: str) -> frozenset[str]:
+        """The file and all that it imports, directly or not."""
+        known = self._closures.get(path)
+        if known is not None:
+            return known
+        files = {module.path: module for module in self.interpreter.program.modules}
+        seen, waiting = {path}, [path]
+        while waiting:
+            module = files.get(waiting.pop())
+            for found in self._imports(module) if module is not None else ():
+                if found not in seen:
+                    seen.add(found)
+                    waiting.append(found)
+        self._closures[path] = frozenset(seen)
+        return self._closures[path]
+
+    def _imports(self, module: Module) -> Iterator[str]:
+        bodies = [module.statements(), *(function.body for function in module.functions)]
+        program = self.interpreter.program
+        for kind, dotted, level, names in _import_rows(bodies):
+            found = program.resolve(module, dotted, level)
+            if found is None:
+                continue
+            yield from _path_of(found)
+            if kind == "from":
+                for name in names:
+                    inner = program.member(found, name)
+                    if inner is not None:
+                        yield from _path_of(inner)
+            parts = dotted.split(".")
+            for count in range(1, len(parts)):
+                outer = program.resolve(module, ".".join(parts[:count]), level)
+                if outer is not None:
+                    yield from _path_of(outer)
+
+
+def _path_of(found: Module | Package) -> Iterator[str]:
+    yield found.path if isinstance(found, Module) else f"{found.folder}/__init__.py"
+
+
+def _import_rows(bodies: Iterable[list[Node]]) -> Iterator[tuple[str, str, int, list[str]]]:
+    stack: list[Any] = list(bodies)
+    while stack:
+        part = stack.pop()
+        if not isinstance(part, list) or not part:
+            continue
+        if part[0] == "import" and len(part) == 3:
+            for dotted, _ in part[2]:
+                yield "import", dotted, 0, []
+        elif part[0] == "from" and len(part) == 5:
+            yield "from", part[2] or "", part[3], [name for name, _ in part[4]]
+        elif not isinstance(part[0], str) or part[0] in _BLOCKS:
+            stack.extend(part)
+
+
+def _leaves(body: list[Node]) -> bool:
+    """Whether a loop's body has a `break` or `return` of its own."""
+    for statement in body:
+        kind = statement[0]
+        if kind == "break":
+            return True
+        if kind in ("for", "while", "def", "class"):
+            continue
+        for part in statement[2:]:
+            if isinstance(part, list) and part and isinstance(part[0], list) and _leaves([one for one in part if one and isinstance(one[0], str)]):
+                return True
+    return False
+
+
+_BLOCKS = frozenset({"if", "for", "while", "with", "try", "match"})
+_HOLDERS = (Made, Instance, Entries, Items, Elements, Union)

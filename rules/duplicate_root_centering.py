@@ -1,0 +1,452 @@
+"""Root-relative joints centred again
+
+## What it does
+Reports joints that have a joint of theirs (or the middle of some) subtracted and, further along the same value's path, again: in the
+data set and in the loss, in a body model and in the metric, in a base class and in the class that inherits from it. The finding is at
+the second subtraction.
+
+## Why it is a bug
+Centring at the same root twice changes nothing, bit for bit; at another root the second replaces the first, which is harmless as long
+as prediction and truth are treated alike. It is wrong where the two sides end at different roots (an offset per sample: 185 mm in a
+toy), where a root taken before the first subtraction is subtracted once more, where the first subtraction left the root's own slot
+absolute, or where invisible joints got a marker value in between, so that an invisible root shifts all the others.
+
+## Example
+```python
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+
+def joint_loss(pred_joints, gt_joints):
+    pred_joints = pred_joints - pred_joints[:, :1]
+    gt_joints = gt_joints - gt_joints[:, :1]
+    return F.l1_loss(pred_joints, gt_joints)
+
+
+def main():
+    loader = DataLoader(TensorDataset(torch.rand(64, 512), torch.rand(64, 21, 3)), batch_size=16, shuffle=True)
+    model = nn.Sequential(nn.Linear(512, 63), nn.Unflatten(1, (21, 3)))
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-2)
+    for feature, joints in loader:
+        joints = joints - joints[:, :1]
+        loss = joint_loss(model(feature), joints)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+if __name__ == "__main__":
+    main()
+```
+
+## Instead
+```python
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+
+def joint_loss(pred_joints, gt_joints):
+    pred_joints = pred_joints - pred_joints[:, :1]
+    return F.l1_loss(pred_joints, gt_joints)
+
+
+def main():
+    loader = DataLoader(TensorDataset(torch.rand(64, 512), torch.rand(64, 21, 3)), batch_size=16, shuffle=True)
+    model = nn.Sequential(nn.Linear(512, 63), nn.Unflatten(1, (21, 3)))
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-2)
+    for feature, joints in loader:
+        joints = joints - joints[:, :1]
+        loss = joint_loss(model(feature), joints)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+if __name__ == "__main__":
+    main()
+```
+
+## Not reported
+Another key or tensor of the same data set; parts re-rooted at a joint of their own (hands at the wrist, a face at the neck); bones and
+offsets to parents; Procrustes alignment and standardising, which subtract a mean of all joints; joints that a network, a regressor or
+a projection computed from centred ones; joints to which a root was added back.
+
+## Fix safety
+Where the root is provably the same, the second subtraction is dropped and nothing else changes. Where the roots differ, the later one
+decides what a loss or metric measures, and the earlier one has other readers: no edit is right without knowing which was meant.
+
+## References
+- https://github.com/nkolot/GraphCMR/issues/31 (centred offline and in the loss: no effect)
+- https://github.com/xingyizhou/pytorch-pose-hg-3d/issues/2 (two roots on purpose)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ddplint.findings import Severity
+from ddplint.flow.events import AssignEvent, BinaryEvent, CallEvent, Scope, reachable
+from ddplint.flow.knowledge import Knowledge
+from ddplint.flow.run import Run
+from ddplint.flow.values import OPAQUE, Const, Part, Place, Tag, Value
+from ddplint.rules.base import Check, Rule
+
+Site = tuple[str, int]
+
+# how a second centring relates to the first
+SAME = "same"
+OTHER = "other"
+UNKNOWN = "unknown"
+
+
+@dataclass(slots=True)
+class _Again:
+    """A second centring: of what, at which roots, and what makes it more than redundant."""
+
+    path: str
+    node: list[Any]
+    trace: tuple[Place, ...]
+    first: str
+    second: str
+    relation: str
+    harm: str = ""
+
+
+class DuplicateRootCenteringCheck(Check):
+    def __init__(self, rule: Rule, knowledge: Knowledge) -> None:
+        super().__init__(rule, knowledge)
+        self.found: dict[Site, _Again] = {}
+        self.of_joints: dict[Site, bool] = {}
+        self.kept: set[Site] = set()
+        self.marked: dict[Site, Place] = {}
+
+    # centring
+
+    def on_binary_result(self, event: BinaryEvent) -> Value | None:
+        if event.operator != "-":
+            return None
+        left, right = event.left, event.right
+        if not isinstance(left.shape, OPAQUE) or not isinstance(right.shape, OPAQUE):
+            return None
+        earlier = left.tags.get("rooted")
+        if earlier is not None and not reachable(earlier, event.scope):
+            earlier = None
+        if not isinstance(right.shape, Part):
+            if earlier is not None and "rooted" in right.tags:
+                self._compare(earlier, right.tags["rooted"])
+            return None
+        root = _root(right.shape)
+        if not root:
+            if earlier is not None and "rooted" in right.tags:
+                self._compare(earlier, right.tags["rooted"])
+            return None
+        if self._is_own(left, right.shape):
+            return self._centred(event, root, earlier)
+        if earlier is not None and ("base", right.shape.base) in earlier.origins:
+            self._again(event, earlier, root, SAME, "stale")
+        return None
+
+    def _is_own(self, left: Value, root: Part) -> bool:
+        """Whether a root was taken from what it is subtracted from."""
+        family = {left.identity}
+        if isinstance(left.shape, Part):
+            if _picks_one(left.shape.index):
+                return False
+            family |= {left.shape.base, *left.shape.above}
+        family.discard(0)
+        return root.base in family or any(one == left.identity and one for one in root.above)
+
+    def _centred(self, event: BinaryEvent, root: str, earlier: Tag | None) -> Value | None:
+        left, right = event.left, event.right
+        assert isinstance(right.shape, Part)
+        site = (event.scope.module.path, event.node[1])
+        self.of_joints.setdefault(site, self._mentions_joints(event))
+        subset = left.shape.index if isinstance(left.shape, Part) and right.shape.base == left.identity else ""
+        absolute = _in_whole(root, subset)
+        if earlier is not None:
+            relation = SAME if absolute == earlier.detail else OTHER
+            if relation == OTHER and (self._is_part(event, subset) or _roots_of(earlier) > {earlier.detail}):
+                return None
+            self._again(event, earlier, absolute or root, relation, self._harm(earlier))
+        if isinstance(left.shape, Part) and _leaves_out(left.shape.index, root):
+            self.kept.add(site)
+        place = Place(*site, f"centred at joint {_spoken(root)}")
+        bases = {("base", right.shape.base)}
+        tag = Tag((place,), event.scope.conditions, frozenset([("at", *site, absolute or root), *bases]), absolute or root)
+        result = event.result
+        tags = {name: one for name, one in result.tags.items() if name != "rooted"}
+        return Value(result.shape, {**tags, "rooted": tag}, result.conditions, result.identity)
+
+    def _harm(self, earlier: Tag) -> str:
+        for site in _sites(earlier):
+            if site in self.marked:
+                return "marker"
+            if site in self.kept:
+                return "slot"
+        return ""
+
+    def _is_part(self, event: BinaryEvent, subset: str) -> bool:
+        """Whether what is centred is a part of the body with a root of its own."""
+        if subset and _numbers(subset):
+            return True
+        texts = [subset, *_names(event.node[3]), *_names(event.node[4])]
+        return any(self.knowledge.matches("body_part", text) for text in texts)
+
+    def _again(self, event: BinaryEvent, earlier: Tag, root: str, relation: str, harm: str) -> None:
+        scope = event.scope
+        path, node = scope.module.path, event.node
+        sites = _sites(earlier)
+        if (path, node[1]) in sites:
+            # one helper centres twice: the second call is where it happens again
+            if not scope.callers or any(scope.callers[-1][:2] == step[:2] for step in earlier.steps):
+                return
+            caller = scope.callers[-1]
+            path, node = caller.path, ["call", caller.position]
+        if not self._mentions_joints(event) and not any(self.of_joints.get(site) for site in sites):
+            return
+        here = Place(path, node[1], f"centred again at joint {_spoken(root)}")
+        found = _Again(path, node, (*earlier.steps, here), earlier.detail, root, relation, harm)
+        if harm == "marker":
+            marker = next((self.marked[site] for site in sites if site in self.marked), None)
+            if marker is not None:
+                found.trace = (*earlier.steps, marker, here)
+        known = self.found.get((path, node[1]))
+        if known is None or (harm and not known.harm):
+            self.found[(path, node[1])] = found
+
+    def _mentions_joints(self, event: BinaryEvent) -> bool:
+        function = event.scope.function
+        texts = [*_names(event.node[3] if event.node[0] == "bin" else event.node[2]), *_names(event.node[4])]
+        if function is not None:
+            texts += [function.name, *function.qualname.split(".")]
+        return any(self.knowledge.matches("joint_word", text) for text in texts)
+
+    # what happens between and after
+
+    def on_assign(self, event: AssignEvent) -> None:
+        if event.owner is None:
+            return
+        tag = event.owner.tags.get("rooted")
+        if tag is None or not isinstance(event.value.shape, Const):
+            return
+        marker = event.value.constant
+        if isinstance(marker, (int, float)) and not isinstance(marker, bool) and marker != 0:
+            place = Place(event.scope.module.path, event.node[1], f"some joints are set to {marker}")
+            for site in _sites(tag):
+                self.marked.setdefault(site, place)
+
+    def on_call(self, event: CallEvent) -> None:
+        if event.effect is None or "regression-loss-call" not in event.effect.kinds:
+            return
+        one, other = event.argument(0, "input"), event.argument(1, "target")
+        if one is None or other is None:
+            return
+        left, right = one.tags.get("rooted"), other.tags.get("rooted")
+        if left is not None and right is not None:
+            self._compare(left, right)
+
+    def on_call_result(self, event: CallEvent) -> Value | None:
+        """The mean of some joints is a root as one joint is."""
+        effect = event.effect
+        if effect is None or "mean-reduction" not in effect.kinds:
+            return None
+        value = event.receiver if event.receiver is not None else event.argument(0, "input")
+        if value is None or not isinstance(value.shape, Part):
+            return None
+        index = 0 if event.receiver is not None else 1
+        if event.argument(index, "dim") is None and event.argument(index, "axis") is None:
+            return None
+        shape = value.shape
+        if not _joint_axis(shape.index):
+            return None
+        return Value(Part(shape.base, shape.index + "~mean", shape.above), event.result.tags, event.result.conditions, value.identity)
+
+    def _compare(self, one: Tag, other: Tag) -> None:
+        """Prediction and truth meet: both ought to be at the same root."""
+        roots = _roots_of(one), _roots_of(other)
+        if len(roots[0]) != 1 or len(roots[1]) != 1 or roots[0] == roots[1]:
+            return
+        if not all(_known(root) for sides in roots for root in sides):
+            return
+        for site in (*_sites(one), *_sites(other)):
+            found = self.found.get(site)
+            if found is not None and not found.harm:
+                found.harm = "sides"
+
+    def finish(self, run: Run) -> None:
+        for found in self.found.values():
+            severity: Severity = "error" if found.harm else "note"
+            self.report(found.path, found.node, _message(found), found.trace, severity, no_fix_reason=_no_fix(found))
+
+
+def _message(found: _Again) -> str:
+    first, second = _spoken(found.first), _spoken(found.second)
+    if found.harm == "stale":
+        return f"joints that are relative to joint {first} already have that root subtracted once more: every joint is off by the root"
+    if found.harm == "slot":
+        return (
+            f"joints were made relative to joint {first} except for that joint itself, which is still absolute; subtracting it again"
+            " moves all the others by the absolute root"
+        )
+    if found.harm == "marker":
+        return (
+            f"joints centred at joint {first} got a marker value for invisible ones and are centred again at joint {second}: where the"
+            " root is invisible, the marker is subtracted from all joints; centre once, before the marker is written"
+        )
+    if found.harm == "sides":
+        return (
+            f"the centring at joint {first} is replaced by one at joint {second}, while the other side of the comparison is centred at"
+            " another joint: the two differ by an offset per sample"
+        )
+    if found.relation == SAME:
+        return f"joints that are relative to joint {first} already are centred at the same joint again: no effect"
+    return (
+        f"the centring at joint {first} is replaced by one at joint {second}: harmless as long as prediction and truth are treated alike,"
+        " but the first has no effect here"
+    )
+
+
+def _no_fix(found: _Again) -> str:
+    if found.harm == "sides" or (not found.harm and found.relation == OTHER):
+        return "which of the two roots was meant is not visible, and the earlier centring has other readers"
+    return ""
+
+
+def _sites(tag: Tag) -> list[Site]:
+    return [(origin[1], origin[2]) for origin in tag.origins if origin[0] == "at"]
+
+
+def _roots_of(tag: Tag) -> set[str]:
+    return {origin[3] for origin in tag.origins if origin[0] == "at"}
+
+
+def _components(index: str) -> list[str]:
+    """What an index says of the joints: its parts that are neither whole nor new axes."""
+    parts = index.split(",")
+    named = [part for part in parts if part not in (":", "...", "None", "")]
+    if parts[0] == "..." and named and parts[-1] == named[-1]:
+        # the last axis holds coordinates
+        named = named[:-1]
+    return named
+
+
+def _joint_axis(index: str) -> str:
+    """The part of an index that selects joints, or nothing."""
+    named = _components(index)
+    if not named:
+        return ""
+    if len(named) == 1 and _is_slice(named[0]) and index.count(",") >= 2 and index.endswith(named[0]):
+        return ""
+    return named[0]
+
+
+def _is_slice(part: str) -> bool:
+    return ":" in part
+
+
+def _root(shape: Part) -> str:
+    """The joint or joints that a selection stands for, in a form in which two spellings of them are the same; empty if it is no root."""
+    index, _, averaged = shape.index.partition("~")
+    tokens = index.split("+") if "," not in index.partition("+")[2] else _summed_tokens(index)
+    joints: list[str] = []
+    for token in tokens:
+        part = _joint_axis(token)
+        if not part:
+            return ""
+        joints += part.split("+")
+    if averaged or len(joints) == 1:
+        if not averaged and _is_slice(joints[0]):
+            return ""
+        return "+".join(sorted(set(joints)))
+    # the sum of several selections, halved
+    return "+".join(sorted(set(joints))) if len(tokens) > 1 and all("," in one for one in tokens) else ""
+
+
+def _summed_tokens(index: str) -> list[str]:
+    """The selections of which an index is the sum: each has as many parts as the first."""
+    return index.split("+")
+
+
+def _picks_one(index: str) -> bool:
+    """Whether a selection is a single joint."""
+    part = _joint_axis(index.partition("~")[0])
+    return part.lstrip("-").isdigit() and "," in index
+
+
+def _numbers(text: str) -> list[int]:
+    """The joints of a subset that is written out, else none."""
+    part = _joint_axis(text)
+    items = part.split("+")
+    return [int(item) for item in items] if len(items) > 1 and all(item.lstrip("-").isdigit() for item in items) else []
+
+
+def _in_whole(root: str, subset: str) -> str:
+    """A root of a subset by its place in the whole; empty where that is not known."""
+    if not subset:
+        return root
+    part = _joint_axis(subset)
+    if not part or part.startswith("@"):
+        return root
+    numbers = _numbers(subset)
+    if not numbers:
+        if _is_slice(part):
+            return root if part.startswith((":", "0:")) else ""
+        return "" if "," in subset else root
+    found: list[str] = []
+    for item in root.split("+"):
+        if not item.isdigit() or int(item) >= len(numbers):
+            return ""
+        found.append(str(numbers[int(item)]))
+    return "+".join(sorted(found))
+
+
+def _leaves_out(index: str, root: str) -> bool:
+    """Whether a selection is all but the root: `x[:, 1:]` and joint 0."""
+    part = _joint_axis(index)
+    return root == "0" and part.startswith("1:")
+
+
+def _known(root: str) -> bool:
+    return bool(root) and all(item.lstrip("-").isdigit() for item in root.split("+"))
+
+
+def _spoken(root: str) -> str:
+    items = [item for item in root.split("+") if item]
+    if not items or any(item.startswith("@") for item in items):
+        return "of its own"
+    return items[0] if len(items) == 1 else "mean(" + ", ".join(items) + ")"
+
+
+def _names(node: Any) -> Iterator[str]:
+    """Names, attributes and string constants in an expression."""
+    if not isinstance(node, list) or not node:
+        return
+    kind = node[0]
+    if kind == "name":
+        yield node[2]
+    elif kind == "attr":
+        yield from _names(node[2])
+        yield node[3]
+    elif kind == "const":
+        if isinstance(node[2], str) and len(node[2]) < 60:
+            yield node[2]
+    else:
+        for part in node if not isinstance(kind, str) else node[2:]:
+            yield from _names(part)
+
+
+class DuplicateRootCentering(Rule):
+    code = "DDP301"
+    name = "duplicate-root-centering"
+    severity = "note"
+    words = frozenset({"joints", "kp3d", "keypoints", "pose", "skeleton"})
+    check = DuplicateRootCenteringCheck
+
+
+RULE = DuplicateRootCentering()
