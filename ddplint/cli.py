@@ -16,7 +16,7 @@ import click
 from ddplint import __version__
 from ddplint.config import OUTPUT_FORMATS, ConfigError, Settings, load_settings, override
 from ddplint.documentation import page_url, render
-from ddplint.engine import check
+from ddplint.engine import check, fill_edits, fix
 from ddplint.files import PathError, absolute, common_folder
 from ddplint.findings import SEVERITIES
 from ddplint.registry import discover
@@ -125,6 +125,8 @@ def check_command(
     line = _ProgressLine(sys.stderr, sys.stdout)
     try:
         result = check(paths, settings, line.show)
+        if settings.output_format == "json":
+            result = fill_edits(result, paths, settings)
     finally:
         line.clear()
     _report(result, settings, statistics, verbose)
@@ -137,11 +139,73 @@ def check_command(
     return EXIT_FINDINGS if failing and not exit_zero else EXIT_CLEAN
 
 
-@cli.command("fix", context_settings={"ignore_unknown_options": True})
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def fix_command(arguments: tuple[str, ...]) -> int:
-    """Repair what `check` reports (not in this version)."""
-    raise click.ClickException("`fix` is not in this version; `ddplint check` says how to repair each finding")
+@cli.command("fix")
+@_run_options
+@click.option("--apply", is_flag=True, help="Write the safe repairs instead of showing all as a diff.")
+@click.option("--unsafe-fixes", is_flag=True, help="With --apply: write the unsafe repairs too.")
+@click.option(
+    "--fail-on", type=click.Choice(SEVERITIES), default=None, help="Lowest severity that makes the exit code 1."
+)
+@click.option("--exit-zero", is_flag=True, help="Exit with 0 even if there are findings.")
+def fix_command(
+    paths: tuple[str, ...],
+    select: tuple[str, ...],
+    ignore: tuple[str, ...],
+    extend_select: tuple[str, ...],
+    exclude: tuple[str, ...],
+    config: Path | None,
+    isolated: bool,
+    jobs: int | None,
+    no_cache: bool,
+    verbose: bool,
+    apply: bool,
+    unsafe_fixes: bool,
+    fail_on: str | None,
+    exit_zero: bool,
+) -> int:
+    """Show the repairs of what `check` reports in PATHS as one diff, or write them with --apply."""
+    if verbose:
+        logging.basicConfig(level=logging.DEBUG, format="ddplint: %(message)s", stream=sys.stderr)
+    paths = paths or (".",)
+    settings = override(
+        _load(paths, config, isolated),
+        select=select,
+        ignore=ignore,
+        extend_select=extend_select,
+        jobs=jobs,
+        cache=False if no_cache else None,
+        fail_on=fail_on,
+    )
+    if exclude:
+        settings = override(settings, exclude=exclude, exclude_root=Path.cwd())
+    if unsafe_fixes and not apply:
+        _note("--unsafe-fixes only matters with --apply: the diff shows all repairs")
+    line = _ProgressLine(sys.stderr, sys.stdout)
+    try:
+        fixed = fix(paths, settings, apply, unsafe_fixes, line.show)
+    finally:
+        line.clear()
+    _say_skipped(fixed.skipped, fixed.shown, verbose)
+    for error in fixed.errors:
+        _note(error)
+    # fixing brings in libcst, which `check` does without
+    from ddplint.fixing.diff import render_diff
+    from ddplint.fixing.summary import render_left, render_outcome, render_written
+
+    if apply:
+        _print(render_written(fixed.repair, fixed.written, fixed.unwritten))
+        _print(render_left(fixed.open, fixed.sources))
+        _print(render_outcome(fixed.repair, fixed.written, fixed.unwritten, fixed.open, apply))
+    else:
+        _print(render_diff(fixed.repair))
+        _say(render_left(fixed.open, fixed.sources))
+        _say(render_outcome(fixed.repair, fixed.written, fixed.unwritten, fixed.open, apply))
+    if fixed.errors:
+        return EXIT_TROUBLE
+    lowest = SEVERITIES.index(settings.fail_on)
+    failing = any(SEVERITIES.index(finding.severity) >= lowest for finding, _ in fixed.open)
+    pending = bool(fixed.unwritten if apply else fixed.repair.changed)
+    return EXIT_FINDINGS if (failing or pending) and not exit_zero else EXIT_CLEAN
 
 
 @cli.command("rules")
@@ -189,14 +253,7 @@ def _load(paths: Sequence[str], config: Path | None, isolated: bool) -> Settings
 
 
 def _report(result: Result, settings: Settings, statistics: bool, verbose: bool) -> None:
-    others = 0
-    for path, reason in result.skipped:
-        if verbose or result.shown is None or path in result.shown:
-            _note(f"skipped {path}: {reason}")
-        else:
-            others += 1
-    if others:
-        _note(f"skipped {others} other file{'' if others == 1 else 's'} of the project; -v names them")
+    _say_skipped(result.skipped, result.shown, verbose)
     for error in result.errors:
         _note(error)
     if not result.files_read and not result.skipped and not result.errors:
@@ -215,6 +272,17 @@ def _report(result: Result, settings: Settings, statistics: bool, verbose: bool)
         _print(render_text(result, style))
     if settings.output_format == "text":
         _print(render_summary(result))
+
+
+def _say_skipped(skipped: Sequence[tuple[str, str]], shown: frozenset[str] | None, verbose: bool) -> None:
+    others = 0
+    for path, reason in skipped:
+        if verbose or shown is None or path in shown:
+            _note(f"skipped {path}: {reason}")
+        else:
+            others += 1
+    if others:
+        _note(f"skipped {others} other file{'' if others == 1 else 's'} of the project; -v names them")
 
 
 def _style() -> Style:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import tempfile
 import traceback
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ddplint.cache import (
     ResultCache,
@@ -26,7 +28,21 @@ from ddplint.registry import discover
 from ddplint.result import Result
 from ddplint.rules.base import Rule
 from ddplint.selection import select_rules
-from ddplint.source import Sources, Suppression, Unreadable, content_hash, read_bytes, suppressions
+from ddplint.source import (
+    SourceFile,
+    Sources,
+    Suppression,
+    Unreadable,
+    content_hash,
+    parse_source,
+    read_bytes,
+    suppressions,
+)
+
+if TYPE_CHECKING:
+    from ddplint.fixing.documents import Document
+    from ddplint.fixing.session import Repair
+    from ddplint.fixing.verify import Checked
 
 logger = logging.getLogger(__name__)
 
@@ -98,6 +114,24 @@ class DefaultCore:
 
 
 @dataclass(frozen=True, slots=True)
+class FixResult:
+    """What `fix` did, or would do. `open` are the findings that remain, with the reason why they were left.
+
+    `unwritten` are files that could not be written: (path, reason).
+    """
+
+    repair: Repair
+    open: tuple[tuple[Finding, str], ...] = ()
+    written: tuple[str, ...] = ()
+    unwritten: tuple[tuple[str, str], ...] = ()
+    skipped: tuple[tuple[str, str], ...] = ()
+    shown: frozenset[str] | None = None
+    errors: tuple[str, ...] = ()
+    files_read: int = 0
+    sources: Sources = field(default_factory=Sources, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class _Analysis:
     findings: tuple[Finding, ...]
     skipped: tuple[tuple[str, str], ...]
@@ -143,6 +177,180 @@ def check(
         from_cache=analysis.from_cache,
         sources=sources,
     )
+
+
+def fill_edits(result: Result, paths: Sequence[str], settings: Settings, rules: Sequence[Rule] | None = None) -> Result:
+    """The result with the edits of each finding's fix, as the JSON report shows them."""
+    if not any(finding.fix and finding.fix.actions for finding in result.findings):
+        return result
+    from ddplint.fixing.plan import with_edits
+
+    program = _Program(find_files(paths, settings.exclude, settings.exclude_root))
+    findings = with_edits(result.findings, discover() if rules is None else rules, program.document)
+    return replace(result, findings=findings)
+
+
+def fix(
+    paths: Sequence[str],
+    settings: Settings,
+    apply: bool = False,
+    unsafe: bool = False,
+    progress: Progress = _silent,
+    core: Core | None = None,
+    rules: Sequence[Rule] | None = None,
+) -> FixResult:
+    """Repair what the selected rules find; writes only if `apply`, and what is unsafe only if `unsafe`."""
+    from ddplint.fixing.session import Session
+    from ddplint.fixing.write import Write, clean, refusal, write_all
+
+    every = discover() if rules is None else tuple(rules)
+    chosen = {rule.code for rule in select_rules(every, settings.select, settings.ignore, settings.extend_select)}
+    program = _Program(find_files(paths, settings.exclude, settings.exclude_root))
+    root = str(program.file_set.root)
+    if apply:
+        clean(os.path.dirname(os.path.realpath(ref.path)) for ref in program.file_set.files)
+    with ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ddplint-")))
+        trial = _Trial(program, settings, every, chosen, core or DefaultCore(), progress, scratch)
+
+        def wanted(finding: Finding) -> str:
+            assert finding.fix is not None
+            if apply and finding.fix.applicability == "unsafe" and not unsafe:
+                return f"its fix is unsafe ({finding.fix.reason}); --unsafe-fixes writes it"
+            for path in sorted({action.span.path for action in finding.fix.actions}):
+                reason = refusal(program.path(path), root) if apply and program.path(path) else ""
+                if reason:
+                    return f"{path} is not written: {reason}"
+            return ""
+
+        repair = Session(every, program.document, trial.check, wanted).run()
+        written: tuple[str, ...] = ()
+        unwritten: tuple[tuple[str, str], ...] = ()
+        if apply and repair.changed:
+            writes = [
+                Write(path, repair.after[path].path, repair.before[path].data, repair.after[path].data)
+                for path in repair.changed
+            ]
+            done = write_all(writes, [one.touched for one in repair.applied])
+            written, unwritten = tuple(done.done), tuple(done.left)
+    reasons = dict(repair.left)
+    remaining = ((one, reasons.get(one, one.no_fix_reason or "no fix is known")) for one in repair.checked.open)
+    return FixResult(
+        repair=repair,
+        open=tuple(sorted(remaining, key=lambda pair: _order(pair[0]))),
+        written=written,
+        unwritten=unwritten,
+        skipped=tuple(sorted({*trial.skipped, *program.file_set.skipped})),
+        shown=program.file_set.shown,
+        errors=(*repair.checked.errors, *repair.defects),
+        files_read=trial.files,
+        sources=program.sources(repair.after),
+    )
+
+
+class _Program:
+    """The files of a run as documents that can be rewritten."""
+
+    def __init__(self, file_set: FileSet) -> None:
+        self.file_set = file_set
+        self._paths = {ref.display: ref.path for ref in file_set.files}
+        self.hashes: dict[str, str] = {}
+
+    def path(self, display: str) -> str:
+        """Where a file is; an empty string if it does not belong to the program."""
+        return self._paths.get(display, "")
+
+    def document(self, display: str) -> Document | str:
+        """A file as it is on disk, or why it cannot be rewritten."""
+        from ddplint.fixing.documents import Document
+
+        path = self.path(display)
+        if not path:
+            return f"{display} does not belong to the given paths"
+        if display.endswith(".ipynb"):
+            return "notebooks are checked, but not rewritten"
+        try:
+            data = read_bytes(path)
+            document = Document.decode(display, path, data)
+        except Unreadable as trouble:
+            return f"{display}: {trouble.reason}"
+        except ValueError as trouble:
+            return f"{display}: {trouble}"
+        if self.hashes.get(display, content_hash(data)) != content_hash(data):
+            return f"{display} has changed meanwhile"
+        return document
+
+    def sources(self, documents: Mapping[str, Document]) -> Sources:
+        """The files with the documents in the place of what is on disk."""
+        return _Overlay({path: parse_source(document.path, document.data) for path, document in documents.items()})
+
+
+class _Overlay(Sources):
+    def __init__(self, files: Mapping[str, SourceFile]) -> None:
+        super().__init__()
+        self._files.update(files)
+
+
+class _Trial:
+    """Checks the program with some documents in the place of the files on disk."""
+
+    def __init__(
+        self,
+        program: _Program,
+        settings: Settings,
+        rules: Sequence[Rule],
+        chosen: set[str],
+        core: Core,
+        progress: Progress,
+        scratch: Path,
+    ) -> None:
+        self._program = program
+        self._settings = settings
+        self._rules = rules
+        self._chosen = chosen
+        self._core = core
+        self._progress = progress
+        self._scratch = scratch
+        # without a cache the files that stay as they are would be read anew in each round
+        self._cache = cache_folder() if settings.cache else scratch / "facts"
+        self._knowledge = core.load_knowledge(settings.knowledge)
+        self.skipped: tuple[tuple[str, str], ...] = ()
+        self.files = 0
+
+    def check(self, documents: Mapping[str, Document]) -> Checked:
+        """All findings of all rules, and those of them that are to be repaired."""
+        from ddplint.fixing.verify import Checked
+
+        file_set = self._program.file_set
+        files = [self._reference(ref, documents) for ref in file_set.files]
+        words = sorted({word for rule in self._rules for word in rule.words})
+        progress = self._progress
+        jobs = self._settings.jobs or _cores()
+        try:
+            built = self._core.build_facts(files, words, jobs, self._cache, partial(progress, "files"))
+            analysed = self._core.analyse(
+                built.facts, file_set.root, self._rules, self._knowledge, partial(progress, "functions")
+            )
+        except Exception as error:  # whatever broke, the run says so and ends with exit code 2
+            logger.debug("crash", exc_info=True)
+            return Checked((), (), (_crash(error),))
+        if not documents:
+            self._program.hashes = dict(built.hashes)
+            self.skipped = tuple(built.skipped)
+            self.files = len(files) - len(built.skipped)
+        findings = tuple(sorted(set(analysed.findings), key=_order))
+        mine = [one for one in findings if one.code in self._chosen and _is_shown(one, file_set.shown)]
+        kept, _, _ = _unsuppressed(mine, self._program.sources(documents))
+        return Checked(findings, tuple(kept), tuple(analysed.errors), tuple(built.skipped))
+
+    def _reference(self, ref: SourceRef, documents: Mapping[str, Document]) -> SourceRef:
+        document = documents.get(ref.display)
+        if document is None:
+            return ref
+        data = document.data
+        place = self._scratch / f"{content_hash(data)}.py"
+        place.write_bytes(data)
+        return SourceRef(str(place), ref.display)
 
 
 def _order(finding: Finding) -> tuple[Any, ...]:

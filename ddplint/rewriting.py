@@ -466,19 +466,28 @@ class FileRewriter:
         return any(name in scope.bound for scope in self._scopes_at(where))
 
     def add_import(
-        self, module: str, name: str | None = None, alias: str | None = None, where: cst.CSTNode | None = None
+        self,
+        module: str,
+        name: str | None = None,
+        alias: str | None = None,
+        where: cst.CSTNode | None = None,
+        bare: bool = False,
     ) -> str:
         """The expression under which a module, or a name in it, is reachable at `where`; imports it if need be.
 
         `alias` is the name to import it under unless the file has another. No `where`: reachable in the whole file.
+        `bare`: a name for itself where the file has a `from module import ...`, even if it could be reached otherwise.
         """
         key = (module, name)
         if key in self._state.imported:
             return self._state.imported[key]
         known = self._reachable(module, name, where)
-        if known is not None:
+        # a from-import of the same module beats a long dotted path
+        if known is not None and known.count(".") < (1 if bare and name else 2):
             return known
         expression = self._extend_from(module, name, where) if name is not None else None
+        if expression is None and known is not None:
+            return known
         expression = expression or self._new_import(module, name, alias, where)
         self._state.imported[key] = expression
         return expression
@@ -599,19 +608,19 @@ class FileRewriter:
         absolute = [one for one in others if not one[2].startswith(".")]
         if others and (standard or not absolute):
             self._insert_row(self._line_of(self._first(others[0][0])), f"{code}\n")
-        elif absolute:
-            self._insert_row(self._after(absolute[-1][0]), f"\n{code}")
-        elif header:
-            self._insert_row(self._after(header[-1][0]), f"\n{code}")
+            return
+        if absolute or header:
+            offset = self._after((absolute or header)[-1][0])
+        elif self.module.get_docstring() is not None:
+            offset = self._after(self.module.body[0])
+        elif self.module.body:
+            self._insert_row(self._line_of(self._first(self.module.body[0])), f"{code}\n")
+            return
         else:
-            body = list(self.module.body)
-            documented = bool(body) and self.module.get_docstring() is not None
-            if documented:
-                self._insert_row(self._after(body[0]), f"\n{code}")
-            elif body:
-                self._insert_row(self._line_of(self._first(body[0])), f"{code}\n\n" if len(body) else code)
-            else:
-                self._insert_row(len(self.text), code)
+            self._insert_row(len(self.text), code)
+            return
+        crowded = offset < len(self.text) and not self._blank(offset)
+        self._insert_row(offset, f"\n{code}\n" if crowded else f"\n{code}")
 
     def _header_imports(self) -> list[tuple[cst.SimpleStatementLine, str, str]]:
         """The import lines at the top of the file: line, `import` or `from`, module."""
@@ -1164,7 +1173,8 @@ def _replace_text(file: FileRewriter, action: Action, arguments: Mapping[str, st
 def _replace_callee(file: FileRewriter, action: Action, arguments: Mapping[str, str]) -> None:
     call = file.call_at(action.span)
     if "module" in arguments:
-        code = file.add_import(arguments["module"], arguments.get("name"), arguments.get("alias"), where=call)
+        bare = isinstance(call.func, cst.Name)
+        code = file.add_import(arguments["module"], arguments.get("name"), arguments.get("alias"), call, bare)
     else:
         code = arguments["text"]
     root = _root(call.func)

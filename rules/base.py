@@ -5,15 +5,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ddplint.documentation import RuleDocumentation, parse_documentation
 from ddplint.facts.lower import unpack
-from ddplint.findings import Finding, Fix, Severity, Span, Step
+from ddplint.findings import Action, Finding, Fix, Severity, Span, Step
 from ddplint.flow.events import Scope
 from ddplint.flow.knowledge import Knowledge
 from ddplint.flow.run import Run
 from ddplint.flow.values import Place
+
+if TYPE_CHECKING:
+    from ddplint.rewriting import FileRewriter
 
 
 class Rule:
@@ -41,6 +44,16 @@ class Rule:
     def start(self, knowledge: Knowledge) -> Check:
         """A new check of one program."""
         return self.check(self, knowledge)
+
+    def rewrite(self, action: Action, file: FileRewriter) -> None:
+        """Carry out one action of a fix; a rule with kinds of its own extends this and hands on the other ones.
+
+        Raises `CannotRewrite` where the file does not allow it.
+        """
+        # libcst is slow to import and only needed here
+        from ddplint.rewriting import rewrite_common
+
+        rewrite_common(action, file)
 
 
 class Check:

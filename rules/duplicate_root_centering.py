@@ -141,7 +141,8 @@ class DuplicateRootCenteringCheck(Check):
             if earlier is not None and "rooted" in right.tags:
                 self._compare(earlier, right.tags["rooted"])
             return None
-        root = _root(right.shape)
+        # the mean of all joints is no joint: standardising and Procrustes alignment subtract it
+        root = "" if right.identity == left.identity else _root(right.shape)
         if not root:
             if earlier is not None and "rooted" in right.tags:
                 self._compare(earlier, right.tags["rooted"])
@@ -156,7 +157,11 @@ class DuplicateRootCenteringCheck(Check):
         """Whether a root was taken from what it is subtracted from."""
         family = {left.identity}
         if isinstance(left.shape, Part):
+            part = _joint_axis(left.shape.index)
             if _picks_one(left.shape.index):
+                return False
+            if root.base == left.shape.base and part and not _is_slice(part) and "+" not in part:
+                # two selections of one kind: frames or samples compared with each other
                 return False
             family |= {left.shape.base, *left.shape.above}
         family.discard(0)
@@ -165,6 +170,9 @@ class DuplicateRootCenteringCheck(Check):
     def _centred(self, event: BinaryEvent, root: str, earlier: Tag | None) -> Value | None:
         left, right = event.left, event.right
         assert isinstance(right.shape, Part)
+        if event.in_place and isinstance(left.shape, Part) and "+" in _joint_axis(left.shape.index):
+            # some joints made relative to another in place: the rest stays as it was
+            return None
         site = (event.scope.module.path, event.node[1])
         self.of_joints.setdefault(site, self._mentions_joints(event))
         subset = left.shape.index if isinstance(left.shape, Part) and right.shape.base == left.identity else ""
@@ -204,6 +212,8 @@ class DuplicateRootCenteringCheck(Check):
         sites = _sites(earlier)
         if (path, node[1]) in sites:
             # one helper centres twice: the second call is where it happens again
+            if relation != SAME or len(earlier.steps) < 2:
+                return
             if not scope.callers or any(scope.callers[-1][:2] == step[:2] for step in earlier.steps):
                 return
             caller = scope.callers[-1]

@@ -90,10 +90,7 @@ Node = list[Any]
 Origins = frozenset[Any]
 
 _ORDER = frozenset({"<", ">", "<=", ">="})
-_MESSAGE = (
-    "only {whose} (1/world_size of the samples{same}) reaches {what}; gather all ranks' results first, {where}, "
-    "and cut the sampler's padding to len(dataset)"
-)
+MAX_LATER = 6
 
 
 @dataclass(slots=True)
@@ -106,6 +103,10 @@ class _Use:
     what: str
     guard: Guard | None
     monitored: str = ""
+
+    @property
+    def at(self) -> tuple[str, int]:
+        return (self.scope.module.path, self.node[1])
 
 
 @dataclass(slots=True)
@@ -125,6 +126,8 @@ class Rank0EvaluationCheck(Check):
         self.uses: list[_Use] = []
         self.monitored: set[str] = set()
         self.many_processes = False
+        # roots that start a process group: elsewhere a split by node is the whole
+        self.distributed: set[int] = set()
         # calls under a guard that gave a value of one shard: place -> (the call's scope, its node, the callee's name)
         self.guarded_calls: dict[tuple[str, int], tuple[Scope, Node, str]] = {}
 
@@ -160,11 +163,14 @@ class Rank0EvaluationCheck(Check):
             for value in [event.receiver, *event.arguments, *event.keywords.values()]:
                 tag = _find(value, "batch") if value is not None else None
                 if tag is not None:
-                    self.trained |= tag.origins
+                    # in a loop, the value is of the loop's own batches
+                    self.trained |= tag.origins & event.scope.iterating or tag.origins
             return
         if event.keywords:
             self._monitored(event.keywords.get("monitor"))
-        if "logs-metric" in kinds:
+        if "process-group" in kinds:
+            self.distributed.add(event.scope.root)
+        elif "logs-metric" in kinds:
             self._lightning_log(event)
         elif "trainer" in kinds:
             self.many_processes |= self._runs_many(event)
@@ -303,20 +309,33 @@ class Rank0EvaluationCheck(Check):
     # the verdict
 
     def finish(self, run: Run) -> None:
-        seen: set[Any] = set()
+        """One finding per loader: the first use of a number that comes from it, with the later ones as further steps."""
+        groups: dict[Origins, list[_Use]] = defaultdict(list)
         for use in self.uses:
             origins = use.tag.origins
             if not origins or origins & self.trained or not self._evaluates(use):
                 continue
             if use.monitored and use.monitored not in self.monitored:
                 continue
+            groups[origins].append(use)
+        seen: set[Any] = set()
+        taken: set[tuple[str, int]] = set()
+        for origins, uses in groups.items():
             if origins <= seen:
                 continue
             seen |= origins
-            self._verdict(use)
+            first = uses[0]
+            if first.at in taken:
+                # a helper that several evaluations share: where this one uses the number itself
+                first = next((use for use in uses if use.scope.function is not first.scope.function and use.at not in taken), first)
+            taken.add(first.at)
+            later = {use.at: use for use in uses if use.scope.module is first.scope.module and use.node[1] > first.node[1]}
+            self._verdict(first, list(later.values())[:MAX_LATER])
 
     def _evaluates(self, use: _Use) -> bool:
         """Whether all that a number comes from is evaluation: by how the loaders are used, or by what the number is called."""
+        if use.tag.detail == "by node" and use.guard is None and use.scope.root not in self.distributed:
+            return False
         hooks = [one for one in use.tag.origins if isinstance(one, str)]
         if hooks:
             return self.many_processes and all(self.knowledge.matches("evaluation_name", one) for one in hooks)
@@ -326,32 +345,30 @@ class Rank0EvaluationCheck(Check):
         said = {kind for kind in ("evaluation_name", "training_name") if any(self.knowledge.matches(kind, word) for word in words)}
         return said == {"evaluation_name"}
 
-    def _verdict(self, use: _Use) -> None:
-        alone = all(self.loaders[one].guards and not self.loaders[one].unguarded for one in use.tag.origins)
-        scope, node, steps = use.scope, use.node, list(use.tag.steps)
-        guard = use.guard
-        if guard is not None:
-            steps.append(guard.place)
+    def _verdict(self, use: _Use, later: list[_Use]) -> None:
+        loaders = [self.loaders[one] for one in use.tag.origins]
+        alone = all(loader.guards and not loader.unguarded for loader in loaders)
+        path, node, steps = use.scope.module.path, use.node, list(use.tag.steps)
+        if use.guard is not None:
+            steps.append(use.guard.place)
         if alone:
+            # rank 0 alone runs the loop: the call under the guard is what has to change
             call = next((self.guarded_calls[step[:2]] for step in use.tag.steps if step[:2] in self.guarded_calls), None)
             outer = _outer_call(use)
             if call is not None:
-                scope, node = call[0], call[1]
+                path, node = call[0].module.path, call[1]
             elif outer is not None:
-                steps.append(Place(use.scope.module.path, use.node[1], "the number is reported here"))
-                self._report(outer.path, ["call", outer.position], use, steps, "only on rank 0")
-                return
-        self._report(scope, node, use, steps, "")
-
-    def _report(self, scope: Scope | str, node: Node, use: _Use, steps: list[Place], _: str) -> None:
+                steps.append(Place(path, node[1], "the number is used here"))
+                path, node = outer.path, ["call", outer.position]
+        steps += [Place(one.scope.module.path, one.node[1], "and here") for one in later]
         guarded = use.guard is not None
-        message = _MESSAGE.format(
-            whose="rank 0's shard" if guarded else "each rank's own shard",
-            same="",
-            what=use.what,
-            where="outside the branch that rank 0 alone takes" if guarded else "on every rank",
+        whose = "rank 0's shard" if guarded else "each rank's own shard"
+        where = "outside the branch that rank 0 alone takes" if guarded else "on every rank"
+        message = (
+            f"only {whose} (1/world_size of the samples) reaches {use.what}; gather all ranks' results first, {where}, "
+            "and cut the sampler's padding to len(dataset)"
         )
-        self.report(scope, node, message, steps)
+        self.report(path, node, message, steps)
 
 
 def _outer_call(use: _Use) -> Place | None:

@@ -1,44 +1,203 @@
 """Sigmoid output handed to BCELoss
 
 ## What it does
-Reports.
+Reports a call of `BCELoss` or `binary_cross_entropy` whose input is the output of a sigmoid: written in the call, last in a `Sequential`,
+in a model's forward in another file, through wrappers, tuples, dicts and criteria that a factory makes.
 
 ## Why it is a bug
-x
+A sigmoid rounds to 1 from logit 16.7 on in fp32 (6.3 in bf16, 8.3 in fp16). There a confidently wrong negative gets loss 100, where
+`BCELoss` clamps its logarithm, and gradient 0 (nan in fp16): the samples that the model gets most wrong teach it nothing. Under CUDA
+autocast `BCELoss` raises an error. At small logits the two spellings agree.
+
+`BCEWithLogitsLoss` takes the logits and computes loss and gradient from them: |logit| and 1 at that place.
 
 ## Example
 ```python
+import torch
+from torch import nn
+
+model = nn.Linear(16, 1)
+criterion = nn.BCELoss()
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+
+def step(x, y):
+    probability = torch.sigmoid(model(x))
+    loss = criterion(probability, y)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+print(step(torch.randn(8, 16), torch.rand(8, 1).round()))
 ```
 
 ## Instead
 ```python
+import torch
+from torch import nn
+
+model = nn.Linear(16, 1)
+criterion = nn.BCEWithLogitsLoss()
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+
+def step(x, y):
+    probability = model(x)
+    loss = criterion(probability, y)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+print(step(torch.randn(8, 16), torch.rand(8, 1).round()))
 ```
 
 ## Not reported
-x
+- Probabilities made otherwise: softmax, a product or a mean of sigmoids, sigmoids that were clamped or interpolated.
+- Losses that take logits, whatever their name, and criteria that are made and never called.
+- A sigmoid under one value of a flag and the loss under another, or a sigmoid that only evaluation mode applies.
+- A sigmoid in the target.
+- A loss that is only measured, under `no_grad` and without autocast.
 
 ## Fix safety
-x
+Safe where every use of the value is in view and keeps its probabilities. Unsafe where the model's public output changes from
+probabilities to logits. None where a use cannot be converted, or where entries are filled in between the sigmoid and the loss.
 
 ## References
-x
+- [BCEWithLogitsLoss](https://docs.pytorch.org/docs/stable/generated/torch.nn.BCEWithLogitsLoss.html)
+- [BCELoss](https://docs.pytorch.org/docs/stable/generated/torch.nn.BCELoss.html)
+- [Automatic Mixed Precision package](https://docs.pytorch.org/docs/stable/amp.html#prefer-binary-cross-entropy-with-logits-over-binary-cross-entropy)
 """
 
 from __future__ import annotations
 
-from ddplint.flow.events import CallEvent, reachable
+from dataclasses import dataclass
+
+from ddplint.flow.events import BinaryEvent, CallEvent, Scope, reachable
+from ddplint.flow.knowledge import Knowledge
+from ddplint.flow.run import Run
+from ddplint.flow.values import ClassValue, Condition, Instance, Made, Place, Tag, Value
 from ddplint.rules.base import Check, Rule
+
+SIGMOID = "sigmoid"
+PICKED = "sigmoid_picked"
+ONE_HOT = "one_hot"
+# how Lightning's Trainer is told to run under autocast
+_MIXED = ("16-mixed", "bf16-mixed", "16", "bf16", 16)
+_EVALUATION_ONLY = Condition("training", "true", None, False)
+_FILLED = (
+    "entries are filled in or dropped between the sigmoid and the loss: a 0 there is another value as a logit than as a probability,"
+    " so the sigmoid cannot simply go"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sink:
+    """One call of a loss on a sigmoid's output, with the criterion's making if it is an object."""
+
+    event: CallEvent
+    tag: Tag
+    made: Place | None
+
+    @property
+    def loss(self) -> str:
+        return self.event.name.rpartition(".")[2]
 
 
 class SigmoidBeforeBceCheck(Check):
+    def __init__(self, rule: Rule, knowledge: Knowledge) -> None:
+        super().__init__(rule, knowledge)
+        self.sinks: list[_Sink] = []
+        self.mixed: list[ClassValue] = []
+
     def on_call(self, event: CallEvent) -> None:
-        if event.effect is None or "loss-on-probabilities" not in event.effect.kinds:
+        effect = event.effect
+        if effect is None or not effect.kinds:
             return
+        if "loss-on-probabilities" in effect.kinds:
+            self._loss(event)
+        elif "fit" in effect.kinds:
+            self._fit(event)
+
+    def on_binary_result(self, event: BinaryEvent) -> Value | None:
+        """A sigmoid's output times one-hot rows: their sum picks entries, each still a sigmoid's output."""
+        if event.operator != "*":
+            return None
+        for one, other in ((event.left, event.right), (event.right, event.left)):
+            tag = one.tags.get(SIGMOID)
+            if tag is not None and ONE_HOT in other.tags:
+                return event.result.tagged(PICKED, tag)
+        return None
+
+    def on_call_result(self, event: CallEvent) -> Value | None:
+        if event.effect is None or "sum-reduction" not in event.effect.kinds:
+            return None
+        first = 0 if event.receiver is not None else 1
+        value = event.receiver or event.argument(0, "input")
+        tag = value.tags.get(PICKED) if value is not None else None
+        if tag is None or event.argument(first, "dim") is None:
+            return None
+        return event.result.tagged(SIGMOID, tag)
+
+    def _loss(self, event: CallEvent) -> None:
         value = event.argument(0, "input")
-        tag = value.tags.get("sigmoid") if value is not None else None
-        if tag is None or not reachable(tag, event.scope):
+        tag = value.tags.get(SIGMOID) if value is not None else None
+        scope = event.scope
+        if tag is None or not reachable(tag, scope, event.callee.conditions) or _EVALUATION_ONLY in tag.conditions:
             return
-        self.report(event.scope, event.node, "sigmoid then BCE", tag.steps, no_fix_reason="later")
+        if scope.no_grad and not scope.autocast:
+            return
+        criterion = event.callee.shape
+        self.sinks.append(_Sink(event, tag, criterion.place if isinstance(criterion, Made) else None))
+
+    def _fit(self, event: CallEvent) -> None:
+        """Remember the classes that a trainer runs under CUDA autocast."""
+        trainer, module = event.receiver, event.argument(0, "model")
+        if trainer is None or module is None:
+            return
+        for option in trainer.options():
+            made = option.shape
+            if not isinstance(made, Made):
+                continue
+            precision, accelerator = made.keywords.get("precision"), made.keywords.get("accelerator")
+            if precision is None or precision.constant not in _MIXED or (accelerator is not None and accelerator.constant == "cpu"):
+                continue
+            self.mixed += [one.shape.class_ for one in module.options() if isinstance(one.shape, Instance)]
+
+    def finish(self, run: Run) -> None:
+        mixed = tuple(
+            f"{one.module.path}:{one.facts.qualname}."
+            for class_ in self.mixed
+            for one in run.interpreter.ancestors(class_)
+            if isinstance(one, ClassValue)
+        )
+        for sink in self.sinks:
+            scope = sink.event.scope
+            raises = scope.autocast or run.interpreter.roots.get(scope.root, "").startswith(mixed or ("\0",))
+            self._report(sink, scope, raises)
+
+    def _report(self, sink: _Sink, scope: Scope, raises: bool) -> None:
+        instead = "binary_cross_entropy_with_logits" if sink.made is None else "BCEWithLogitsLoss"
+        text = (
+            f"a sigmoid's output is handed to `{sink.loss}`: from logit 16.7 (fp32; 6.3 bf16, 8.3 fp16) a confidently wrong negative"
+            " gets loss 100 and gradient 0 (fp16: nan)"
+        )
+        if raises:
+            text = f"`{sink.loss}` raises under CUDA autocast, which refuses it; {text}"
+        else:
+            text += f", and CUDA autocast refuses `{sink.loss}`"
+        steps = sink.tag.steps if sink.made is None else (*sink.tag.steps, sink.made)
+        self.report(
+            scope,
+            sink.event.node,
+            f"{text}; use `{instead}` on the logits",
+            steps,
+            severity="error" if raises else "warning",
+            no_fix_reason=_FILLED if sink.tag.detail == "padding" else "",
+        )
 
 
 class SigmoidBeforeBce(Rule):

@@ -102,7 +102,7 @@ def test_exit_codes(run, text: str, options: list[str], expected: int) -> None: 
         (["check", "--frobnicate"], "--frobnicate"),
         (["frobnicate"], "frobnicate"),
         (["explain", "DDP9"], "unknown rule `DDP9`"),
-        (["fix", "--apply", "."], "`fix` is not in this version"),
+        (["fix", "nope"], "no such file or folder: nope"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_2(run, arguments: list[str], expected: str) -> None:  # type: ignore[no-untyped-def]

@@ -17,6 +17,7 @@ LAYERS = (
     ("ddplint.facts",),
     ("ddplint.program",),
     ("ddplint.flow",),
+    ("ddplint.rewriting",),
     ("ddplint.rules",),
     ("ddplint.registry", "ddplint.selection"),
     ("ddplint.report", "ddplint.fixing"),

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 Node = list[Any]
 
 MAX_DEPTH = 40
-MAX_CONTEXTS = 24
+MAX_CONTEXTS = 8
 MAX_ACTIVE = 2
 
 
@@ -173,9 +173,10 @@ class Calls(Library):
             caller.conditions if caller.conditions else None,
             function.closure,
         )
+        here = (*key, caller.module.path, node[1])
         if key in self.loading:
             # each call makes loaders of its own
-            key = (*key, caller.module.path, node[1])
+            key = here
         known = self.memo.get(key)
         if known is not None:
             caller.collective |= key in self.reducing
@@ -187,9 +188,9 @@ class Calls(Library):
         outer, caller.collective = caller.collective, False
         made, seeds = self.roles.made, len(self.roles.seedings)
         result = self._run_function(function, arguments, keywords, node)
-        if self.roles.made != made and key not in self.loading:
+        if self.roles.made != made and key is not here:
             self.loading.add(key)
-            key = (*key, caller.module.path, node[1])
+            key = here
         if len(self.roles.seedings) != seeds:
             self.seeding[key] = self.roles.since(seeds)
         if caller.collective:

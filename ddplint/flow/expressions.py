@@ -159,9 +159,12 @@ class Expressions:
         return value
 
     def made_attribute(self: Interpreter, owner: Value, shape: Made, name: str) -> Value:  # type: ignore[misc]
-        if name in shape.attributes:
-            return shape.attributes[name]
         effect = self.knowledge.call(shape.name)
+        if name in shape.attributes:
+            found = shape.attributes[name]
+            # a file or the command line may replace what the program wrote into a configuration
+            is_default = isinstance(found.shape, Const) and effect is not None and "config" in effect.kinds
+            return join(found, UNKNOWN) if is_default else found
         if effect is not None and name in effect.parameters:
             given = shape.argument(effect.argument_index(name), name)
             if given is not None:
@@ -224,7 +227,7 @@ class Expressions:
     def _fstr(self: Interpreter, node: Node) -> Value:  # type: ignore[misc]
         tags: Tags = NO_TAGS
         for child in node[2]:
-            tags = merge_tags(tags, self.carried(self.evaluate(child).tags, "pack"))
+            tags = merge_tags(tags, self.carried(self.deep_tags(self.evaluate(child)), "pack"))
         return unknown(tags)
 
     # operators
@@ -443,6 +446,8 @@ class Expressions:
 
     def _sliced(self: Interpreter, owner: Value, low: Value, high: Value, step: Value, index: Node) -> Value:  # type: ignore[misc]
         shape = owner.shape
+        if "random-order" in owner.tags:
+            self.roles.cut(owner, self.frame.place(index, "only a part of it is kept"))
         if "rank" in low.tags and not step.is_none():
             place = self.frame.place(index, "every rank takes its own slice")
             owner, shape = unknown(owner.tags).tagged("shard", Tag((place,))), UNKNOWN_SHAPE

@@ -41,7 +41,7 @@ from ddplint.flow.values import (
     truth,
     unknown,
 )
-from ddplint.program.program import Module, Package, Program
+from ddplint.program.program import FunctionFacts, Module, Package, Program
 
 Node = list[Any]
 Listener = Callable[[Any], Any]
@@ -79,6 +79,7 @@ class Interpreter(Expressions, Calls):
         self.lazy: set[tuple[int, str]] = set()
         self.defined: dict[int, Value] = {}
         self.setters: dict[ClassValue, dict[str, list[str]]] = {}
+        self.branches: dict[int, dict[int, int]] = {}
         # loaders are told apart by id(): held, so that no id is given twice
         self.loaders: dict[int, Made] = {}
         # roots that are main blocks; calls that make loaders; calls that seed, with the families that they seed
@@ -289,6 +290,8 @@ class Interpreter(Expressions, Calls):
                     shape.items[text] = join(shape.items[text], value)
                 else:
                     shape.rest = value if shape.rest is None else join(shape.rest, value)
+            elif isinstance(shape, Elements) and value.tags:
+                shape.element = join(shape.element, value)
         self._store_item(target, owner, value, index)
         self._assigned(node, text if isinstance(text, str) else "", target, value, owner)
 
@@ -312,6 +315,11 @@ class Interpreter(Expressions, Calls):
             else:
                 self.set_attribute(self.evaluate(base[2]), base[3], changed)
                 self._overlay(base, changed)
+        elif base[0] == "sub" and base[2][0] == "name" and value.tags:
+            # `rows[i][...] = value`: the rows have the tags of what is written into one of them
+            held = self.evaluate(base[2]).shape
+            if isinstance(held, Elements):
+                held.element = held.element.with_tags(merge_tags(held.element.tags, value.tags))
 
     def path_of(self, node: Node) -> str:
         """`name.a['b']` as a dotted path for frame-exact stores; empty if it is no such chain."""
@@ -353,6 +361,8 @@ class Interpreter(Expressions, Calls):
                 for number in range(count)
             ]
         element = self.element(value)
+        if isinstance(element.shape, Made):
+            return [element, *(self.roles.copied(element) for _ in range(count - 1))]
         return [element for _ in range(count)]
 
     def _if(self, node: Node) -> bool:
@@ -361,6 +371,7 @@ class Interpreter(Expressions, Calls):
         if self.is_main_test(node[2]):
             self.main_blocks.append((self.frame.module, node))
             return False
+        self._saw_branch(node, known)
         if known is True:
             return self.block(node[3])
         if known is False:
@@ -396,6 +407,18 @@ class Interpreter(Expressions, Calls):
         else:
             frame.env = join_environments(one, other, held, before, self.fresh)
         return False
+
+    def _saw_branch(self, node: Node, known: bool | None) -> None:
+        """Remember which sides of a branch ran, so that a function of which no call reached a side is seen on its own as well."""
+        function = self.frame.function
+        if function is not None:
+            sides = self.branches.setdefault(id(function), {})
+            ran = {True: 1, False: 2, None: 3}[known]
+            sides[node[1]] = sides.get(node[1], 0 if node[4] else 2) | ran
+
+    def skipped_branches(self, function: FunctionFacts) -> bool:
+        """Whether a side of a branch in a function never ran, whatever it was called with."""
+        return any(sides != 3 for sides in self.branches.get(id(function), {}).values())
 
     def _enter_branch(self, held: Condition | None, guard: Guard | None) -> None:
         frame = self.frame
@@ -584,6 +607,8 @@ class Interpreter(Expressions, Calls):
         for name, alias in names:
             if name == "*":
                 self._import_all(found, dotted)
+            elif not level and self.knowledge.describes(f"{dotted}.{name}"):
+                env[alias or name] = Value(Lib(f"{dotted}.{name}"))
             elif found is None:
                 env[alias or name] = UNKNOWN if level else Value(Lib(f"{dotted}.{name}"))
             elif isinstance(found, Module):

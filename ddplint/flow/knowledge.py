@@ -8,6 +8,7 @@ A file holds any of these sections:
     objects:    qualified name of a class -> effect of calling an object of it; making the object is `calls`
     methods:    method name -> effect, for values that are no objects of the program
     names:      name of a variable, attribute or dict key -> tag that an unknown value read by it has
+    libraries:  packages that are what the sections say even where the program holds their source
     frameworks: class -> hooks that the framework calls, with what it hands them
 
 An effect may have
@@ -53,7 +54,7 @@ class Effect:
 
 
 _EFFECT_KEYS = {"is", "adds", "message", "carries", "returns", "parameters", "drops", "detail", "reference"}
-_SECTIONS = {"aliases", "tags", "calls", "objects", "methods", "names", "frameworks", "patterns", "reference"}
+_SECTIONS = {"aliases", "tags", "calls", "objects", "methods", "names", "frameworks", "patterns", "reference", "libraries"}
 
 
 @dataclass(slots=True)
@@ -66,7 +67,9 @@ class Knowledge:
     names: dict[str, str] = field(default_factory=dict)
     frameworks: dict[str, dict[str, Any]] = field(default_factory=dict)
     patterns: dict[str, re.Pattern[str]] = field(default_factory=dict)
+    libraries: set[str] = field(default_factory=set)
     _canonical: dict[str, str] = field(default_factory=dict)
+    _matches: dict[tuple[str, str], bool] = field(default_factory=dict)
 
     def canonical(self, name: str) -> str:
         """A qualified name with its longest known prefix replaced by the alias' target."""
@@ -90,6 +93,10 @@ class Knowledge:
     def call(self, name: str) -> Effect | None:
         return self.calls.get(self.canonical(name))
 
+    def describes(self, name: str) -> bool:
+        """Whether a name of a library is to be taken as knowledge says, whatever source the program holds."""
+        return name.partition(".")[0] in self.libraries and self.call(name) is not None
+
     def object_(self, name: str) -> Effect | None:
         return self.objects.get(self.canonical(name))
 
@@ -99,8 +106,12 @@ class Knowledge:
 
     def matches(self, pattern: str, text: str) -> bool:
         """Whether the named pattern is found in a text."""
-        found = self.patterns.get(pattern)
-        return bool(found and found.search(text))
+        key = (pattern, text)
+        known = self._matches.get(key)
+        if known is None:
+            found = self.patterns.get(pattern)
+            known = self._matches[key] = bool(found and found.search(text))
+        return known
 
 
 def _effect(row: Any, where: str) -> Effect:
@@ -136,6 +147,7 @@ def _add(knowledge: Knowledge, data: Any, where: str) -> None:
             effect = _effect(row, f"{where}: {section}: {names}")
             for name in str(names).split():
                 table[name.rstrip(",")] = effect
+    knowledge.libraries.update(data.get("libraries") or ())
     knowledge.aliases.update(data.get("aliases") or {})
     knowledge.names.update({name: tag for tag, names in (data.get("names") or {}).items() for name in names})
     for name, hooks in (data.get("frameworks") or {}).items():

@@ -490,7 +490,7 @@ class Library:
                 for inner in (*shape.arguments, *shape.keywords.values()):
                     if isinstance(inner.shape, (Lib, FunctionValue)) and self.knowledge.matches("splits_by_rank", _function_name(inner)):
                         place = shape.place._replace(message=f"`{_function_name(inner)}` gives every rank its own shards")
-                        return Tag((place,), option.conditions)
+                        return Tag((place,), option.conditions, detail="by node")
                 for inner in shape.arguments[:2]:
                     if self.is_kind(shape.name, "dataset-view") and "shard" in inner.tags:
                         return inner.tags["shard"]
@@ -575,6 +575,9 @@ class Library:
         if isinstance(inner, Made) and name in ("append", "add_module", "insert", "register_module") and arguments:
             inner.attributes[f"<child>{len(inner.attributes)}"] = arguments[-1]
             return NONE
+        if isinstance(inner, Instance) and name in _REGISTERING and len(arguments) > 1 and isinstance(arguments[0].constant, str):
+            self.set_attribute(owner, arguments[0].constant, arguments[1])
+            return NONE
         if effect is None:
             result = self._unknown_result(callee, [owner, *arguments], keywords)
             result = self.unresolved(name, arguments, keywords, node, result, owner)
@@ -636,6 +639,10 @@ def _function_name(value: Value) -> str:
 def _looks_like_class(name: str) -> bool:
     last = name.rpartition(".")[2]
     return last[:1].isupper() and (len(last) == 1 or not last.isupper())
+
+
+# methods of `torch.nn.Module` that set the attribute of a given name
+_REGISTERING = frozenset({"add_module", "register_module", "register_parameter", "register_buffer"})
 
 
 # builtin functions that pass values on

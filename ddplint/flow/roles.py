@@ -26,7 +26,7 @@ Token = Any
 TRAINING = "training"
 EVALUATION = "evaluation"
 # kinds of calls that are noted as they happen
-NOTED = frozenset({"loader", "shuffle", "shuffle-method", "seed", "random-sampler"})
+NOTED = frozenset({"loader", "shuffle", "shuffle-method", "seed", "random-sampler", "table-maker", "takes-part"})
 # how sure a name is: the loader's own variable before the data set's name, a flag, or the function's name
 OWN, INDIRECT = 0, 1
 _DEPTH = 3
@@ -102,6 +102,10 @@ class Roles:
         self.evidence: dict[Token, dict[tuple[int, str], Place]] = defaultdict(dict)
         self.flagged: dict[int, tuple[Value, str, Place]] = {}
         self.linked: dict[Token, set[Token]] = defaultdict(set)
+        # shuffled data sets whose value went anywhere; copies of one loader that several names got each of their own
+        self.reached: set[Token] = set()
+        self.copies: dict[Token, list[Token]] = defaultdict(list)
+        self.bound: dict[int, tuple[Value, Place]] = {}
         self._words: dict[str, str] = {}
         self._closures: dict[str, frozenset[str]] = {}
 
@@ -168,8 +172,15 @@ class Roles:
             self.samplers[id(result.shape)] = (result.shape, self.interpreter.root)
         if "shuffle" in kinds:
             return self._shuffle(node, name, effect, arguments, keywords, result)
+        if "table-maker" in kinds:
+            streaming = keywords.get("streaming")
+            if streaming is not None and streaming.constant is True and "table" in result.tags:
+                return result.with_tags({**result.tags, "table": result.tags["table"]._replace(detail="streaming")})
+        if "takes-part" in kinds and receiver is not None and "random-order" in receiver.tags:
+            self.cut(receiver, self.interpreter.frame.place(node, f"`{name.rpartition('.')[2]}` keeps only a part of it"))
         if "shuffle-method" in kinds and receiver is not None and "table" in receiver.tags:
-            table = Effect(frozenset({"shuffle"}), parameters=("seed",), detail={"family": "numpy", "fixed": ["seed", "seeds", "generator"], "when": "eager"})
+            family = "none" if receiver.tags["table"].detail == "streaming" else "numpy"
+            table = Effect(frozenset({"shuffle"}), parameters=("seed",), detail={"family": family, "fixed": ["seed", "seeds", "generator"], "when": "eager"})
             return self._shuffle(node, "Dataset.shuffle", table, arguments, keywords, result)
         return result
 
@@ -316,6 +327,27 @@ class Roles:
                 if isinstance(option.shape, Instance):
                     option.shape.attributes[node[3]] = value
 
+    def copied(self, value: Value) -> Value:
+        """The loader that one of several names gets from a comprehension: each name has its own."""
+        shape = value.shape
+        if not isinstance(shape, Made) or id(shape) not in self.loaders:
+            return value
+        first = self.loaders[id(shape)]
+        twin = Made(shape.name, shape.arguments, shape.keywords, shape.place)
+        twin.attributes = shape.attributes
+        self.loaders[id(twin)] = Loader(twin, first.scope, first.node, first.effect)
+        self.evidence[id(twin)] = dict(self.evidence.get(id(shape), {}))
+        self.copies[id(shape)].append(id(twin))
+        for tokens in self.linked.values():
+            if id(shape) in tokens:
+                tokens.add(id(twin))
+        return Value(twin, value.tags, value.conditions)
+
+    def cut(self, value: Value, place: Place) -> None:
+        """Only a part of something in random order is kept."""
+        for token in value.tags["random-order"].origins:
+            self.stopped.setdefault(token, place)
+
     def orders(self, value: Value, depth: int = 0) -> set[Token]:
         """The shuffles whose order the samples of a data set may have."""
         found: set[Token] = set()
@@ -379,6 +411,7 @@ class Roles:
         here = Place(event.scope.module.path, event.target[1], f"bound to `{event.name}`")
         several = isinstance(value.shape, (Entries, Items))
         for key, token in self.tokens(value):
+            self.reached.add(token)
             name = key or event.name
             loader = self.loaders.get(token)
             if loader is not None:
@@ -445,6 +478,9 @@ class Roles:
                 self._backward(event)
             if "loss" in kinds:
                 self._score(event)
+            if event.name == "functools.partial" and "shuffle" in event.keywords:
+                value = event.keywords["shuffle"]
+                self.bound[id(value)] = (value, Place(event.scope.module.path, event.node[1], "`shuffle` is bound here"))
         last = event.node[2][3] if event.node[2][0] == "attr" else event.node[2][2] if event.node[2][0] == "name" else ""
         if effect is None and isinstance(last, str) and last:
             if self.knowledge.matches("seeding_name", last) and last != "seed" and not self.knowledge.matches("numeric", event.name):
@@ -457,6 +493,7 @@ class Roles:
                 role = self.role_of_name(name)
                 if role:
                     for _, token in self.tokens(value):
+                        self.reached.add(token)
                         self._tell(token, role, OWN, Place(event.scope.module.path, event.node[1], f"given as `{name}`"))
         if isinstance(last, str) and last and self.knowledge.matches("draws", last):
             for value in [*event.arguments, *event.keywords.values()]:
@@ -568,7 +605,7 @@ class Roles:
         for one in judged:
             if one.role == EVALUATION:
                 return one
-        if judged and not own.role:
+        if (judged and not own.role) or not (judged or token in self.reached):
             return Judgement("")
         return own
 

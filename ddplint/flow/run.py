@@ -130,11 +130,17 @@ class _Roots:
             waiting = [row for row in waiting if id(row[1]) in relevant]
         named = self._named_functions()
         waiting.sort(key=lambda row: (row[1].name in named, row[0].path, row[1].position))
+        alone: set[int] = set()
         for number, (module, facts) in enumerate(waiting):
             if id(facts) not in interpreter.entered:
+                alone.add(id(facts))
                 self.attempt(f"{module.path}:{facts.qualname}", lambda module=module, facts=facts: self._function(module, facts))
             if progress is not None and number % 64 == 0:
                 progress(number, len(waiting))
+        # what only other arguments reach than those of the calls in view, such as those of a framework
+        for module, facts in waiting:
+            if id(facts) not in alone and interpreter.skipped_branches(facts):
+                self.attempt(f"{module.path}:{facts.qualname}", lambda module=module, facts=facts: self._function(module, facts))
 
     def _named_functions(self) -> set[str]:
         names: set[str] = set()

@@ -1,0 +1,231 @@
+"""Files on disk: never torn, never anything but their text changed, nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+from unittest import mock
+
+import pytest
+from toy_core import TOYS, ToyCore
+
+from ddplint.config import Settings
+from ddplint.engine import FixResult, fix
+from ddplint.fixing.write import Write, clean, write_all
+
+POSIX = pytest.mark.skipif(os.name != "posix", reason="needs POSIX files")
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "pyproject.toml").touch()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def repair(*paths: str) -> FixResult:
+    return fix(paths or ["."], Settings(cache=False), apply=True, core=ToyCore(), rules=TOYS)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param(b"bad(1)\r\nx = 1\r\n", b"good(1)\r\nx = 1\r\n", id="windows"),
+        pytest.param(b"bad(1)\rx = 1\r", b"good(1)\rx = 1\r", id="old mac"),
+        pytest.param(b"bad(1)\r\nx = 1\ny = 2\r", b"good(1)\r\nx = 1\ny = 2\r", id="mixed"),
+        pytest.param(b"x = 1\r\nfade(1)\r\n", b"import random\r\n\r\nx = 1\r\nrandom.random()\r\n", id="new rows"),
+        pytest.param(b"bad(1)", b"good(1)", id="no row end"),
+        pytest.param(b"\xef\xbb\xbfbad('\xc3\xa9')\n", b"\xef\xbb\xbfgood('\xc3\xa9')\n", id="byte order mark"),
+        pytest.param(b"# coding: latin-1\nbad('\xe9')\n", b"# coding: latin-1\ngood('\xe9')\n", id="latin-1"),
+        pytest.param(
+            "# coding: shift_jis\nbad('日本')\n".encode("shift_jis"),
+            "# coding: shift_jis\ngood('日本')\n".encode("shift_jis"),
+            id="shift_jis",
+        ),
+        pytest.param(b"if 1:\n\tbad(1)\n\x0c\nbad(2)  \n", b"if 1:\n\tgood(1)\n\x0c\ngood(2)  \n", id="tab, form feed"),
+        pytest.param(b"bad(1)\n\n\n   \n# end", b"good(1)\n\n\n   \n# end", id="white space at the end"),
+    ],
+)
+def test_bytes_outside_the_edit_stay(before: bytes, after: bytes) -> None:
+    Path("a.py").write_bytes(before)
+    result = repair()
+    assert not result.errors
+    assert Path("a.py").read_bytes() == after
+
+
+@POSIX
+@pytest.mark.parametrize("mode", [0o644, 0o600, 0o755, 0o664])
+def test_mode_stays(mode: int) -> None:
+    Path("a.py").write_text("bad(1)\n")
+    Path("a.py").chmod(mode)
+    repair()
+    assert Path("a.py").read_text() == "good(1)\n"
+    assert stat.S_IMODE(Path("a.py").stat().st_mode) == mode
+
+
+@POSIX
+def test_target_of_a_link_is_written() -> None:
+    Path("p").mkdir()
+    Path("p/real.txt").write_text("bad(1)\n")
+    Path("a.py").symlink_to("p/real.txt")
+    repair()
+    assert Path("a.py").is_symlink()
+    assert Path("p/real.txt").read_text() == "good(1)\n"
+    assert not Path("p/real.txt").is_symlink()
+
+
+@POSIX
+def test_read_only_is_left() -> None:
+    Path("a.py").write_text("bad(1)\n")
+    Path("b.py").write_text("bad(1)\n")
+    Path("a.py").chmod(0o444)
+    result = repair()
+    assert [reason for _, reason in result.open] == ["a.py is not written: it is read-only"]
+    assert (Path("a.py").read_text(), Path("b.py").read_text()) == ("bad(1)\n", "good(1)\n")
+
+
+@pytest.mark.parametrize("what", ["changed", "vanished"])
+def test_changed_meanwhile_is_left(what: str) -> None:
+    for name in "abcd":
+        Path(f"{name}.py").write_text("pair(1)\n" if name in "ab" else "bad(1)\n")
+
+    def meddle(writes: list[Write], groups: object) -> object:
+        for name in ("a.py", "c.py"):
+            if what == "changed":
+                Path(name).write_text("mine\n")
+            else:
+                Path(name).unlink()
+        return write_all(writes, groups)  # type: ignore[arg-type]
+
+    with mock.patch("ddplint.fixing.write.write_all", meddle):
+        result = repair()
+    reason = "it has changed meanwhile" if what == "changed" else "it has vanished"
+    assert result.unwritten == (
+        ("a.py", reason),
+        ("b.py", f"it changes together with a.py, and that file was left: {reason}"),
+        ("c.py", reason),
+    )
+    assert result.written == ("d.py",)
+    assert Path("b.py").read_text() == "pair(1)\n"
+    assert not Path("a.py").exists() or Path("a.py").read_text() == "mine\n"
+    assert not list(Path().glob(".*.tmp"))
+
+
+def test_failed_rename_takes_the_group_back() -> None:
+    for name in "abc":
+        Path(f"{name}.py").write_text("old\n")
+    writes = [Write(f"{name}.py", f"{name}.py", b"old\n", b"new\n") for name in "abc"]
+    rename = os.replace
+
+    def fail(source: str, target: str) -> None:
+        if os.path.basename(target) == "b.py":
+            raise OSError(28, "No space left on device")
+        rename(source, target)
+
+    with mock.patch("os.replace", fail):
+        written = write_all(writes, [["a.py", "b.py"]])
+    assert written.done == ["c.py"]
+    assert [path for path, _ in written.left] == ["a.py", "b.py"]
+    assert [Path(f"{name}.py").read_text() for name in "abc"] == ["old\n", "old\n", "new\n"]
+    assert not list(Path().glob(".*.tmp"))
+
+
+def test_interrupt_leaves_no_temporary_file() -> None:
+    Path("a.py").write_text("bad(1)\n")
+    with mock.patch("os.fsync", side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
+        repair()
+    assert Path("a.py").read_text() == "bad(1)\n"
+    assert not list(Path().glob(".*.tmp"))
+
+
+@POSIX
+def test_interrupt_waits_for_the_group() -> None:
+    for name in "ab":
+        Path(f"{name}.py").write_text("pair(1)\n")
+    rename = os.replace
+
+    def interrupt(source: str, target: str) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        rename(source, target)
+
+    with mock.patch("os.replace", interrupt), pytest.raises(KeyboardInterrupt):
+        repair()
+    assert [Path(f"{name}.py").read_text() for name in "ab"] == ["paired(1)\n", "paired(1)\n"]
+    assert not list(Path().glob(".*.tmp"))
+
+
+@POSIX
+def test_only_leftovers_of_dead_runs_are_removed() -> None:
+    from ddplint.fixing.write import _host
+
+    done = subprocess.Popen([sys.executable, "-c", ""])
+    done.wait()
+    dead = Path(f".a.py.ddplint-{_host()}-{done.pid}-00000000.tmp")
+    alive = Path(f".a.py.ddplint-{_host()}-{os.getpid()}-00000000.tmp")
+    other = Path(".a.py.ddplint-1234.tmp")
+    for path in (dead, alive, other):
+        path.touch()
+    clean(["."])
+    assert [path.exists() for path in (dead, alive, other)] == [False, True, True]
+
+
+PROGRAM = """
+import sys
+from toy_core import TOYS, ToyCore
+from ddplint.config import Settings
+from ddplint.engine import fix
+print(flush=True)
+fix(["."], Settings(cache=False, jobs=1), apply=True, core=ToyCore(), rules=TOYS)
+"""
+
+
+@POSIX
+def test_killed_at_any_moment(project: Path) -> None:
+    chance = random.Random(7)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
+    filler = "".join(f"value_{number} = {number}\n" for number in range(2000))
+    old, new = f"bad(1)\n{filler}", f"good(1)\n{filler}"
+    (project / "p").mkdir()
+    files = [project / "p" / f"m{number}.py" for number in range(12)]
+    program = [sys.executable, "-c", PROGRAM]
+
+    def start() -> subprocess.Popen[bytes]:
+        for file in files:
+            file.write_text(old)
+        process = subprocess.Popen(program, stdout=subprocess.PIPE, env=environment)
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.stdout.close()
+        return process
+
+    began = time.monotonic()
+    assert start().wait() == 0
+    whole = time.monotonic() - began
+    assert all(file.read_text() == new for file in files)
+    partly = 0
+    for _ in range(25):
+        process = start()
+        # most of the writing is at the end of a run
+        waiting = time.monotonic() + whole * chance.choice((1, 1, 1, 0.5))
+        while time.monotonic() < waiting and process.poll() is None:
+            if chance.random() < 0.2 and any(file.read_text() == new for file in files):
+                break
+            time.sleep(0.001)
+        time.sleep(chance.random() * 0.003)
+        process.kill()
+        process.wait()
+        texts = [file.read_text() for file in files]
+        assert set(texts) <= {old, new}
+        partly += len(set(texts)) > 1
+    assert partly
+    subprocess.run(program, check=True, env=environment, stdout=subprocess.DEVNULL)
+    assert all(file.read_text() == new for file in files)
+    assert sorted(path.name for path in (project / "p").iterdir()) == sorted(file.name for file in files)
