@@ -1,15 +1,16 @@
 """Root-relative joints centred again
 
 ## What it does
-Reports joints that have a joint of theirs (or the middle of some) subtracted and, further along the same value's path, again: in the
-data set and in the loss, in a body model and in the metric, in a base class and in the class that inherits from it. The finding is at
-the second subtraction.
+Reports joints that have a joint of theirs (or the middle of some) subtracted and, further along the same value's
+path, again: in the data set and in the loss, in a body model and in the metric, in a base class and in the class that
+inherits from it. The finding is at the second subtraction.
 
 ## Why it is a bug
-Centring at the same root twice changes nothing, bit for bit; at another root the second replaces the first, which is harmless as long
-as prediction and truth are treated alike. It is wrong where the two sides end at different roots (an offset per sample: 185 mm in a
-toy), where a root taken before the first subtraction is subtracted once more, where the first subtraction left the root's own slot
-absolute, or where invisible joints got a marker value in between, so that an invisible root shifts all the others.
+Centring at the same root twice changes nothing, bit for bit; at another root the second replaces the first, which is
+harmless as long as prediction and truth are treated alike. It is wrong where the two sides end at different roots (an
+offset per sample: 185 mm in a toy), where a root taken before the first subtraction is subtracted once more, where
+the first subtraction left the root's own slot absolute, or where invisible joints got a marker value in between, so
+that an invisible root shifts all the others.
 
 ## Example
 ```python
@@ -71,13 +72,14 @@ if __name__ == "__main__":
 ```
 
 ## Not reported
-Another key or tensor of the same data set; parts re-rooted at a joint of their own (hands at the wrist, a face at the neck); bones and
-offsets to parents; Procrustes alignment and standardising, which subtract a mean of all joints; joints that a network, a regressor or
-a projection computed from centred ones; joints to which a root was added back.
+Another key or tensor of the same data set; parts re-rooted at a joint of their own (hands at the wrist, a face at the
+neck); bones and offsets to parents; Procrustes alignment and standardising, which subtract a mean of all joints;
+joints that a network, a regressor or a projection computed from centred ones; joints to which a root was added back.
 
 ## Fix safety
-Where the root is provably the same, the second subtraction is dropped and nothing else changes. Where the roots differ, the later one
-decides what a loss or metric measures, and the earlier one has other readers: no edit is right without knowing which was meant.
+Where the root is provably the same, the second subtraction is dropped and nothing else changes. Where the roots
+differ, the later one decides what a loss or metric measures, and the earlier one has other readers: no edit is right
+without knowing which was meant.
 
 ## References
 - https://github.com/nkolot/GraphCMR/issues/31 (centred offline and in the loss: no effect)
@@ -91,7 +93,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ddplint.findings import Severity
-from ddplint.flow.events import AssignEvent, BinaryEvent, CallEvent, Scope, reachable
+from ddplint.flow.events import AssignEvent, BinaryEvent, CallEvent, reachable
 from ddplint.flow.knowledge import Knowledge
 from ddplint.flow.run import Run
 from ddplint.flow.values import OPAQUE, Const, Part, Place, Tag, Value
@@ -186,7 +188,9 @@ class DuplicateRootCenteringCheck(Check):
             self.kept.add(site)
         place = Place(*site, f"centred at joint {_spoken(root)}")
         bases = {("base", right.shape.base)}
-        tag = Tag((place,), event.scope.conditions, frozenset([("at", *site, absolute or root), *bases]), absolute or root)
+        tag = Tag(
+            (place,), event.scope.conditions, frozenset([("at", *site, absolute or root), *bases]), absolute or root
+        )
         result = event.result
         tags = {name: one for name, one in result.tags.items() if name != "rooted"}
         return Value(result.shape, {**tags, "rooted": tag}, result.conditions, result.identity)
@@ -275,7 +279,12 @@ class DuplicateRootCenteringCheck(Check):
         shape = value.shape
         if not _joint_axis(shape.index):
             return None
-        return Value(Part(shape.base, shape.index + "~mean", shape.above), event.result.tags, event.result.conditions, value.identity)
+        return Value(
+            Part(shape.base, shape.index + "~mean", shape.above),
+            event.result.tags,
+            event.result.conditions,
+            value.identity,
+        )
 
     def _compare(self, one: Tag, other: Tag) -> None:
         """Prediction and truth meet: both ought to be at the same root."""
@@ -298,27 +307,31 @@ class DuplicateRootCenteringCheck(Check):
 def _message(found: _Again) -> str:
     first, second = _spoken(found.first), _spoken(found.second)
     if found.harm == "stale":
-        return f"joints that are relative to joint {first} already have that root subtracted once more: every joint is off by the root"
+        return (
+            f"joints that are relative to joint {first} already have that root subtracted once more:"
+            " every joint is off by the root"
+        )
     if found.harm == "slot":
         return (
-            f"joints were made relative to joint {first} except for that joint itself, which is still absolute; subtracting it again"
-            " moves all the others by the absolute root"
+            f"joints were made relative to joint {first} except for that joint itself, which is still absolute;"
+            " subtracting it again moves all the others by the absolute root"
         )
     if found.harm == "marker":
         return (
-            f"joints centred at joint {first} got a marker value for invisible ones and are centred again at joint {second}: where the"
-            " root is invisible, the marker is subtracted from all joints; centre once, before the marker is written"
+            f"joints centred at joint {first} got a marker value for invisible ones and are centred again at joint"
+            f" {second}: where the root is invisible, the marker is subtracted from all joints; centre once, before the"
+            " marker is written"
         )
     if found.harm == "sides":
         return (
-            f"the centring at joint {first} is replaced by one at joint {second}, while the other side of the comparison is centred at"
-            " another joint: the two differ by an offset per sample"
+            f"the centring at joint {first} is replaced by one at joint {second}, while the other side of the comparison"
+            " is centred at another joint: the two differ by an offset per sample"
         )
     if found.relation == SAME:
         return f"joints that are relative to joint {first} already are centred at the same joint again: no effect"
     return (
-        f"the centring at joint {first} is replaced by one at joint {second}: harmless as long as prediction and truth are treated alike,"
-        " but the first has no effect here"
+        f"the centring at joint {first} is replaced by one at joint {second}: harmless as long as prediction and truth"
+        " are treated alike, but the first has no effect here"
     )
 
 
@@ -361,7 +374,7 @@ def _is_slice(part: str) -> bool:
 
 
 def _root(shape: Part) -> str:
-    """The joint or joints that a selection stands for, in a form in which two spellings of them are the same; empty if it is no root."""
+    """The joint or joints that a selection stands for, the same for each spelling of them; empty if it is no root."""
     index, _, averaged = shape.index.partition("~")
     tokens = index.split("+") if "," not in index.partition("+")[2] else _summed_tokens(index)
     joints: list[str] = []

@@ -1,15 +1,15 @@
 """Evaluation result of one rank's shard used as the result of the whole set
 
 ## What it does
-Reports a metric that covers only the samples of one rank: the evaluation runs on rank 0 alone over a sharded loader, or
-every rank evaluates its own shard and the number is logged, printed or compared with the best one so far without bringing
-the ranks' results together first.
+Reports a metric that covers only the samples of one rank: the evaluation runs on rank 0 alone over a sharded loader,
+or every rank evaluates its own shard and the number is logged, printed or compared with the best one so far without
+bringing the ranks' results together first.
 
 ## Why it is a bug
-A `DistributedSampler` gives each rank every `world_size`-th sample. A metric of one rank's samples covers 1/world_size of the
-set, the same samples every epoch when `shuffle=False`, and rank 0's number differs from that of the other ranks. With the
-squares of 0 to 10 on two ranks, the mean is 35.0; rank 0 alone says 36.67 and rank 1 alone 27.5. Checkpoints are then
-picked by a part of the validation set.
+A `DistributedSampler` gives each rank every `world_size`-th sample. A metric of one rank's samples covers 1/world_size
+of the set, the same samples every epoch when `shuffle=False`, and rank 0's number differs from that of the other ranks.
+With the squares of 0 to 10 on two ranks, the mean is 35.0; rank 0 alone says 36.67 and rank 1 alone 27.5. Checkpoints
+are then picked by a part of the validation set.
 
 ## Example
 ```python
@@ -60,10 +60,10 @@ def evaluate(model, dataset):
 - torchmetrics objects that every rank updates: their `compute()` synchronises.
 
 ## Fix safety
-No fix is offered yet: what has to be gathered depends on the kind of each value. Sums and counts are all-reduced on every
-rank before the guard; predictions are gathered outside the guard, put in dataset order and cut to `len(dataset)`, because the
-sampler pads the last batch. Under Lightning, `sync_dist=True` reduces a logged number; with accelerate, `gather_for_metrics`
-gathers and cuts.
+No fix is offered yet: what has to be gathered depends on the kind of each value. Sums and counts are all-reduced on
+every rank before the guard; predictions are gathered outside the guard, put in dataset order and cut to `len(dataset)`,
+because the sampler repeats samples to give all ranks the same number. Under Lightning, `sync_dist=True` reduces a
+logged number; with accelerate, `gather_for_metrics` gathers and cuts.
 
 ## References
 - [torch.utils.data.distributed.DistributedSampler](https://docs.pytorch.org/docs/stable/data.html#torch.utils.data.distributed.DistributedSampler)
@@ -83,7 +83,19 @@ from typing import Any
 from ddplint.flow.events import CallEvent, CompareEvent, Guard, LoopEvent, ReturnEvent, Scope, reachable
 from ddplint.flow.knowledge import Knowledge
 from ddplint.flow.run import Run
-from ddplint.flow.values import Elements, Entries, FunctionValue, Instance, Items, Made, Method, Place, Tag, Union, Value
+from ddplint.flow.values import (
+    Elements,
+    Entries,
+    FunctionValue,
+    Instance,
+    Items,
+    Made,
+    Method,
+    Place,
+    Tag,
+    Union,
+    Value,
+)
 from ddplint.rules.base import Check, Rule
 
 Node = list[Any]
@@ -126,10 +138,10 @@ class Rank0EvaluationCheck(Check):
         self.uses: list[_Use] = []
         self.monitored: set[str] = set()
         self.many_processes = False
-        # roots that start a process group: elsewhere a split by node is the whole
+        # roots that start a process group
         self.distributed: set[int] = set()
-        # calls under a guard that gave a value of one shard: place -> (the call's scope, its node, the callee's name)
-        self.guarded_calls: dict[tuple[str, int], tuple[Scope, Node, str]] = {}
+        # calls under a guard that gave a value of one shard: place -> (the call's scope, its node)
+        self.guarded_calls: dict[tuple[str, int], tuple[Scope, Node]] = {}
 
     # what the loaders are for
 
@@ -138,7 +150,9 @@ class Rank0EvaluationCheck(Check):
         if tag is None:
             return
         guard = event.scope.on_main_rank_only
-        evaluates = event.scope.no_grad or self._named_evaluation(event)
+        function = event.scope.function
+        draws = function is not None and self.knowledge.matches("draws_samples", function.name)
+        evaluates = self._named_evaluation(event) or (event.scope.no_grad and not draws)
         for origin in tag.origins:
             loader = self.loaders[origin]
             loader.evaluates |= evaluates
@@ -149,7 +163,9 @@ class Rank0EvaluationCheck(Check):
 
     def _named_evaluation(self, event: LoopEvent) -> bool:
         function = event.scope.function
-        iterable = event.node[3] if event.node[0] == "for" else event.node[4][0][1] if event.node[0] == "comp" else event.node
+        kind, iterable = event.node[0], event.node
+        if kind in ("for", "comp"):
+            iterable = event.node[3] if kind == "for" else event.node[4][0][1]
         names = [*_names(iterable), function.name if function is not None else ""]
         if any(self.knowledge.matches("training_name", name) for name in names):
             return False
@@ -205,12 +221,11 @@ class Rank0EvaluationCheck(Check):
         if guard is None:
             return
         given = [*event.arguments, *event.keywords.values()]
-        if guard.depth == event.scope.depth and isinstance(event.callee.shape, FunctionValue):
-            if not any(_find(value, "shard") for value in given) and self._one_shard(event.scope, [event.result]):
-                name = event.callee.shape.facts.name
-                self.guarded_calls[(event.scope.module.path, event.node[1])] = (event.scope, event.node, name)
         if guard.depth != event.scope.depth:
             return
+        inside = isinstance(event.callee.shape, FunctionValue) and not any(_find(value, "shard") for value in given)
+        if inside and self._one_shard(event.scope, [event.result]):
+            self.guarded_calls[(event.scope.module.path, event.node[1])] = (event.scope, event.node)
         name = (_names(event.node[2]) or [""])[-1]
         feeds = self.knowledge.matches("accumulates", name) and self._evaluator(event)
         if feeds or self.knowledge.matches("measures", name):
@@ -234,8 +249,11 @@ class Rank0EvaluationCheck(Check):
 
     def _lightning_log(self, event: CallEvent) -> None:
         """`self.log` of a number of this rank's batches: kept until the monitored names are known."""
-        tag = self._one_shard(event.scope, [*event.arguments, *event.keywords.values()])
-        if tag is None:
+        assert event.effect is not None
+        given = event.argument(0, "dictionary" if "dictionary" in event.effect.parameters else "name")
+        value = given if "dictionary" in event.effect.parameters else event.argument(1, "value")
+        tag = self._one_shard(event.scope, [value] if value is not None else [])
+        if tag is None or given is None:
             return
         synced, alone = event.keywords.get("sync_dist"), event.keywords.get("rank_zero_only")
         if synced is not None and synced.constant is not False:
@@ -243,11 +261,11 @@ class Rank0EvaluationCheck(Check):
         if alone is not None and alone.constant is True:
             self.uses.append(_Use(event.scope, event.node, tag, "the number that is logged for rank 0 only", None))
             return
-        given = event.arguments[0] if event.arguments else None
-        names = list(given.shape.entries) if given is not None and isinstance(given.shape, Entries) else [given.constant if given else None]
+        names = list(given.shape.entries) if isinstance(given.shape, Entries) else [given.constant]
         for name in names:
             if isinstance(name, str):
-                self.uses.append(_Use(event.scope, event.node, tag, f"`{name}`, by which the best checkpoint is picked", None, name))
+                what = f"`{name}`, by which the best checkpoint is picked"
+                self.uses.append(_Use(event.scope, event.node, tag, what, None, name))
 
     def _runs_many(self, event: CallEvent) -> bool:
         """Whether a trainer runs more than one process for sure."""
@@ -309,7 +327,7 @@ class Rank0EvaluationCheck(Check):
     # the verdict
 
     def finish(self, run: Run) -> None:
-        """One finding per loader: the first use of a number that comes from it, with the later ones as further steps."""
+        """One finding per loader: the first use of a number that comes from it; later ones are further steps."""
         groups: dict[Origins, list[_Use]] = defaultdict(list)
         for use in self.uses:
             origins = use.tag.origins
@@ -327,14 +345,18 @@ class Rank0EvaluationCheck(Check):
             first = uses[0]
             if first.at in taken:
                 # a helper that several evaluations share: where this one uses the number itself
-                first = next((use for use in uses if use.scope.function is not first.scope.function and use.at not in taken), first)
+                others = [use for use in uses if use.scope.function is not first.scope.function]
+                first = next((use for use in others if use.at not in taken), first)
             taken.add(first.at)
-            later = {use.at: use for use in uses if use.scope.module is first.scope.module and use.node[1] > first.node[1]}
+            path, position = first.at
+            later = {use.at: use for use in uses if use.at[0] == path and use.at[1] > position}
             self._verdict(first, list(later.values())[:MAX_LATER])
 
     def _evaluates(self, use: _Use) -> bool:
-        """Whether all that a number comes from is evaluation: by how the loaders are used, or by what the number is called."""
-        if use.tag.detail == "by node" and use.guard is None and use.scope.root not in self.distributed:
+        """Whether all that a number comes from is evaluation, by the loaders' use or by what the number is called."""
+        # under a condition, or by node, a loader is sharded only where several processes run
+        maybe = use.tag.detail == "by node" or use.tag.conditions
+        if maybe and use.guard is None and use.scope.root not in self.distributed:
             return False
         hooks = [one for one in use.tag.origins if isinstance(one, str)]
         if hooks:
@@ -342,8 +364,9 @@ class Rank0EvaluationCheck(Check):
         if all(self.loaders[one].evaluates for one in use.tag.origins):
             return True
         words = [word for text in _names(use.node) for word in re.split(r"\W+", text)]
-        said = {kind for kind in ("evaluation_name", "training_name") if any(self.knowledge.matches(kind, word) for word in words)}
-        return said == {"evaluation_name"}
+        if any(self.knowledge.matches("training_name", word) for word in words):
+            return False
+        return any(self.knowledge.matches("evaluation_name", word) for word in words)
 
     def _verdict(self, use: _Use, later: list[_Use]) -> None:
         loaders = [self.loaders[one] for one in use.tag.origins]
@@ -353,7 +376,8 @@ class Rank0EvaluationCheck(Check):
             steps.append(use.guard.place)
         if alone:
             # rank 0 alone runs the loop: the call under the guard is what has to change
-            call = next((self.guarded_calls[step[:2]] for step in use.tag.steps if step[:2] in self.guarded_calls), None)
+            calls = self.guarded_calls
+            call = next((calls[step[:2]] for step in use.tag.steps if step[:2] in calls), None)
             outer = _outer_call(use)
             if call is not None:
                 path, node = call[0].module.path, call[1]

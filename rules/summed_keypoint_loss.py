@@ -1,14 +1,16 @@
 """Keypoint loss summed over the batch and never divided
 
 ## What it does
-Reports a regression loss on keypoints, joints, vertices, landmarks or body parameters that is summed over the whole batch and
-reaches `backward()` (or is what a `training_step` returns) without a division on the way: not before the sum, not in the same
-expression, not in a later statement, a wrapping module, a caller or the training loop. The finding is at the sum.
+Reports a regression loss on keypoints, joints, vertices, landmarks or body parameters that is summed over the whole
+batch and reaches `backward()` (or is what a `training_step` returns) without a division on the way: not before the
+sum, not in the same expression, not in a later statement, a wrapping module, a caller or the training loop. The
+finding is at the sum.
 
 ## Why it is a bug
-The loss and its gradient grow with the batch size of each rank: for 21 joints in 3-D and 8 samples the sum is 504 times the mean.
-Distributed training averages gradients over ranks, so splitting the same global batch over two ranks halves the gradient. Learning
-rate, gradient clipping and the weights against other terms then hold for one batch size only, and a short last batch weighs less.
+The loss and its gradient grow with the batch size of each rank: for 21 joints in 3-D and 8 samples the sum is 504
+times the mean. Distributed training averages gradients over ranks, so splitting the same global batch over two ranks
+halves the gradient. Learning rate, gradient clipping and the weights against other terms then hold for one batch size
+only, and a short last batch weighs less.
 
 ## Example
 ```python
@@ -77,15 +79,17 @@ if __name__ == "__main__":
 ```
 
 ## Not reported
-Sums that a batch size, a count or a sum of weights divides anywhere on their way, or whose caller is not in view; sums in metrics;
-sums over loss terms, stacks or stages; reductions whose configured value is not known to be `sum`; the fitting of bodies whose
-parameters belong to one sample each, where a sum over samples keeps the problems apart. Dividing by the number of steps that
-gradients are accumulated over is no normalisation: every step is still a sum over its batch.
+Sums that a batch size, a count or a sum of weights divides anywhere on their way, or whose caller is not in view;
+sums in metrics; sums over loss terms, stacks or stages; reductions whose configured value is not known to be `sum`;
+the fitting of bodies whose parameters belong to one sample each, where a sum over samples keeps the problems apart.
+Dividing by the number of steps that gradients are accumulated over is no normalisation: every step is still a sum
+over its batch.
 
 ## Fix safety
-The fix divides by the batch size and nothing else, so it changes the scale of the loss: weights and learning rates that were tuned to
-the sum may need to grow by the batch size. Terms that were divided already change their weight against the repaired ones. There is
-no fix where another caller already divides, or where the sum is the default of a constructor's parameter.
+The fix divides by the batch size and nothing else, so it changes the scale of the loss: weights and learning rates
+that were tuned to the sum may need to grow by the batch size. Terms that were divided already change their weight
+against the repaired ones. There is no fix where another caller already divides, or where the sum is the default of a
+constructor's parameter.
 
 ## References
 - https://github.com/shubham-goel/4D-Humans/issues/85 (maintainers: no special reason for the sum)
@@ -106,6 +110,13 @@ from ddplint.flow.values import OPAQUE, Const, Entries, Items, Made, Partial, Pl
 from ddplint.rules.base import Check, Rule, span_of
 
 Form = Literal["outer-sum", "full-sum", "dims", "reduction"]
+
+# what the values of a loss's parameters mean; another value is the mean
+_REDUCTIONS: tuple[tuple[str, dict[str | bool, str]], ...] = (
+    ("reduction", {"sum": "sum", "none": "none"}),
+    ("size_average", {False: "sum"}),
+    ("reduce", {False: "none"}),
+)
 
 # a literal divisor up to this is a number of terms or the half of a square, no batch size
 _SMALL = 4
@@ -138,7 +149,7 @@ class SummedKeypointLossCheck(Check):
         super().__init__(rule, knowledge)
         self.sites: dict[tuple[str, int], _Site] = {}
         self.mentioned: dict[int, tuple[list[Any], str]] = {}
-        # constants that stand for a reduction, by where they were written; the values are kept so that no identity is used twice
+        # values that stand for a reduction, with where they were written; kept, so that no id is used twice
         self.written: dict[int, tuple[Value, Place, bool]] = {}
         self.fitting_roots: set[int] = set()
         self.training_roots: set[int] = set()
@@ -212,7 +223,9 @@ class SummedKeypointLossCheck(Check):
     def _with_residual(self, value: Value, node: list[Any], scope: Scope) -> Value:
         place = _place(scope, node, "is the residual")
         detail = self._pose_word(node) or self._pose_scope(scope)
-        return Value(value.shape, {**value.tags, "residual": Tag((place,), detail=detail)}, value.conditions, value.identity)
+        return Value(
+            value.shape, {**value.tags, "residual": Tag((place,), detail=detail)}, value.conditions, value.identity
+        )
 
     def _sum(self, event: CallEvent) -> Value | None:
         summed = _summed_value(event)
@@ -257,7 +270,7 @@ class SummedKeypointLossCheck(Check):
         if effect is None:
             return "mean", (), False
         places = (made.place,) if made is not None else ()
-        for name, meanings in (("reduction", {"sum": "sum", "none": "none"}), ("size_average", {False: "sum"}), ("reduce", {False: "none"})):
+        for name, meanings in _REDUCTIONS:
             index = effect.argument_index(name)
             given = made.argument(index, name) if made is not None else event.argument(index, name)
             if given is None:
@@ -266,9 +279,7 @@ class SummedKeypointLossCheck(Check):
             if len(found) != 1:
                 return "unknown", (), False
             constant = found.pop()
-            if not isinstance(constant, (str, bool)):
-                continue
-            meaning = meanings.get(constant)  # type: ignore[call-overload]
+            meaning = meanings.get(constant) if isinstance(constant, (str, bool)) else None
             if meaning is None:
                 continue
             written = self.written.get(id(given))
@@ -377,7 +388,9 @@ class SummedKeypointLossCheck(Check):
             if isinstance(shape, Partial):
                 self.written[id(value)] = (value, _place(event.scope, event.node, "sums by its reduction"), False)
             elif node[0] == "name" and function is not None:
-                default = next((row[2] for row in function.parameters if row[0] == node[2] and row[2] is not None), None)
+                default = next(
+                    (row[2] for row in function.parameters if row[0] == node[2] and row[2] is not None), None
+                )
                 if default is not None and default[0] == "const" and default[2] == value.constant:
                     place = _place(event.scope, default, f"`{node[2]}` is {default[2]!r} by default")
                     self.written[id(value)] = (value, place, True)
@@ -403,7 +416,11 @@ class SummedKeypointLossCheck(Check):
 
     def on_return(self, event: ReturnEvent) -> None:
         function = event.scope.function
-        if function is None or event.scope.instance is None or not self.knowledge.matches("training_hook", function.name):
+        if (
+            function is None
+            or event.scope.instance is None
+            or not self.knowledge.matches("training_hook", function.name)
+        ):
             return
         shape = event.value.shape
         value = shape.entries.get("loss") if isinstance(shape, Entries) else event.value
@@ -441,9 +458,9 @@ class SummedKeypointLossCheck(Check):
     def _message(self, site: _Site) -> str:
         kind = "this loss" if not site.what else f"the loss on `{site.what}`"
         return (
-            f"{kind} is summed over the batch and nothing divides it before `backward()`: loss and gradient grow with the batch size of"
-            " each rank (for 21 joints in 3-D and 8 samples 504 times the mean) and halve when the same global batch is split over two"
-            " ranks; divide by the batch size or by the number of visible points"
+            f"{kind} is summed over the batch and nothing divides it before `backward()`: loss and gradient grow with the"
+            " batch size of each rank (for 21 joints in 3-D and 8 samples 504 times the mean) and halve when the same"
+            " global batch is split over two ranks; divide by the batch size or by the number of visible points"
         )
 
 
@@ -487,13 +504,15 @@ def _names(node: Any) -> Iterator[str]:
 
 def _snake(name: str) -> str:
     """A class's name in the form in which variables are written."""
-    text = "".join("_" + letter if letter.isupper() and before.islower() else letter for before, letter in zip(" " + name, name))
+    text = "".join(
+        "_" + letter if letter.isupper() and before.islower() else letter for before, letter in zip(" " + name, name)
+    )
     return text.lower()
 
 
 def _is_own_number(node: list[Any]) -> bool:
     """Whether a divisor is an attribute of the object itself: a hyperparameter."""
-    return node[0] == "attr" and node[2][0] == "name" and node[2][2] == "self"
+    return bool(node[0] == "attr" and node[2][0] == "name" and node[2][2] == "self")
 
 
 def _summed_value(event: CallEvent) -> Value | None:
@@ -521,7 +540,7 @@ def _covers_batch(event: CallEvent) -> bool:
 
 
 def _is_sum(node: list[Any]) -> bool:
-    return node[0] == "call" and node[2][0] == "attr" and node[2][3] == "sum"
+    return bool(node[0] == "call" and node[2][0] == "attr" and node[2][3] == "sum")
 
 
 class SummedKeypointLoss(Rule):

@@ -136,7 +136,8 @@ class UnseededValidationShuffleCheck(Check):
             for sampler, conditions in self._random_samplers(given):
                 self.candidates.append(Candidate(event, made, name, conditions, sampler))
                 return
-            if not any(option.is_none() for option in given.options()) and isinstance(given.shape, Made):
+            shuffle = made.argument(event.effect.argument_index("shuffle"), "shuffle")
+            if isinstance(given.shape, Made) and (shuffle is None or isinstance(shuffle.shape, Const)):
                 return
         if _given(made.argument(event.effect.argument_index("generator"), "generator")):
             return
@@ -204,7 +205,7 @@ class UnseededValidationShuffleCheck(Check):
         return True
 
     def _skipped(self, roles: Roles, token: Any, scope: Scope) -> bool:
-        return roles.only_shown(token) or self.knowledge.matches("test_file", scope.module.path)
+        return roles.only_shown(token) or roles.in_test(scope)
 
     def _subset(self, roles: Roles, token: Any, candidate: Candidate) -> tuple[str, Place] | None:
         """Why not all samples are scored, if so."""
@@ -235,14 +236,14 @@ class UnseededValidationShuffleCheck(Check):
         found = roles.source_role(token)
         if found.role != EVALUATION or self._skipped(roles, token, source.scope):
             return
-        if source.family != "none" and roles.is_seeded(source.family, source.scope, source.moment if source.eager else None):
+        if source.family != "none" and roles.is_seeded(source.family, source.scope, source if source.eager else None):
             return
         if source.family == "none":
             what = f"no global seed reaches `{source.name.rpartition('.')[2]}` without `rng=` or `seed=`"
         else:
             what = f"`{source.by or source.name}` draws from the global generator of {_FAMILIES[source.family]}, which is not seeded"
         subset = next((cut for loader in [token, *roles.linked.get(token, ())] if (cut := self._loader_cut(roles, loader)) is not None), None)
-        where = Place(source.scope.module.path, _from_name(source.node), what)
+        where = Place(source.scope.module.path, _from_name(source.node) if source.effect.returns != "object" else source.node[1], what)
         self._tell(roles, token, source.scope, where, what, found, [], subset)
 
     def _loader_cut(self, roles: Roles, token: Any) -> tuple[str, Place] | None:
@@ -306,7 +307,7 @@ class UnseededValidationShuffle(Rule):
     code = "DDP302"
     name = "unseeded-validation-shuffle"
     severity = "warning"
-    words = frozenset({"shuffle", "RandomSampler", "permutation"})
+    words = frozenset({"Loader", "shuffle", "RandomSampler", "permutation", "seed"})
     check = UnseededValidationShuffleCheck
 
 

@@ -191,7 +191,7 @@ fix(["."], Settings(cache=False, jobs=1), apply=True, core=ToyCore(), rules=TOYS
 def test_killed_at_any_moment(project: Path) -> None:
     chance = random.Random(7)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
-    filler = "".join(f"value_{number} = {number}\n" for number in range(2000))
+    filler = f"text = {chr(34) * 3}{chr(120) * 300_000}{chr(34) * 3}\n"
     old, new = f"bad(1)\n{filler}", f"good(1)\n{filler}"
     (project / "p").mkdir()
     files = [project / "p" / f"m{number}.py" for number in range(12)]

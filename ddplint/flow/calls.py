@@ -180,7 +180,7 @@ class Calls(Library):
         known = self.memo.get(key)
         if known is not None:
             caller.collective |= key in self.reducing
-            self.roles.replayed(self.seeding.get(key))
+            self.roles.replayed(self.seeding.get(key), node)
             return known
         if self.contexts[identity] >= MAX_CONTEXTS:
             return UNKNOWN

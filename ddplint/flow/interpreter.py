@@ -67,6 +67,7 @@ class Interpreter(Expressions, Calls):
         self.instances: dict[int, list[Value]] = defaultdict(list)
         self.classes: dict[int, Value] = {}
         self.memo: dict[Any, Value] = {}
+        self.batches: dict[tuple[int, str], Value] = {}
         self.reducing: set[Any] = set()
         self.contexts: dict[int, int] = defaultdict(int)
         self.active: dict[int, int] = defaultdict(int)

@@ -583,9 +583,38 @@ class Library:
             result = self.unresolved(name, arguments, keywords, node, result, owner)
         else:
             result = self.apply(effect, qualified, callee, arguments, keywords, node)
+            if "fit" in effect.kinds:
+                self.remember_batches(effect, arguments, keywords, node)
             if "shard" not in owner.tags and name == qualified:
                 result = self.unresolved(name, arguments, keywords, node, result, owner)
         return self._called(node, qualified, effect, callee, arguments, keywords, result, owner)
+
+    def remember_batches(  # type: ignore[misc]
+        self: Interpreter, effect: Effect, arguments: Arguments, keywords: Keywords, node: Node
+    ) -> None:
+        """What a trainer will hand the hooks of the module that it is given: the batches of the loaders given with it."""
+
+        def given(name: str) -> Value | None:
+            index = effect.argument_index(name)
+            return keywords.get(name, arguments[index] if 0 <= index < len(arguments) else None)
+
+        module, loader, data = given("model"), given("train_dataloaders"), given("datamodule")
+        if module is None or not isinstance(module.shape, Instance):
+            return
+        if loader is not None and isinstance(loader.shape, Instance) and data is None:
+            loader, data = None, loader
+        for hook, parameter, maker in _FITTING:
+            source = loader if parameter == "train_dataloaders" else given(parameter)
+            if source is None or source.is_none():
+                owner = data if data is not None and isinstance(data.shape, Instance) else module
+                assert isinstance(owner.shape, Instance)
+                method = self.class_attribute(owner.shape.class_, maker, owner)
+                if method is None or not isinstance(method.shape, FunctionValue):
+                    continue
+                source = self.call(method, [], {}, node)
+            batch = self.element(source)
+            if batch is not UNKNOWN:
+                self.batches[(id(module.shape.class_.facts), hook)] = batch
 
     def method_effect(self: Interpreter, owner: Value, name: str) -> tuple[str, Effect | None]:  # type: ignore[misc]
         """The qualified name and effect of a method, from what its owner is, else from its name alone."""
@@ -636,6 +665,13 @@ def _function_name(value: Value) -> str:
     return shape.name.rpartition(".")[2] if isinstance(shape, Lib) else shape.facts.name if isinstance(shape, FunctionValue) else ""
 
 
+# hooks of a trained module, the argument of `fit` whose batches they get, the method that makes the loader otherwise
+_FITTING = (
+    ("training_step", "train_dataloaders", "train_dataloader"),
+    ("validation_step", "val_dataloaders", "val_dataloader"),
+)
+
+
 def _looks_like_class(name: str) -> bool:
     last = name.rpartition(".")[2]
     return last[:1].isupper() and (len(last) == 1 or not last.isupper())
@@ -658,6 +694,12 @@ def _enumerate(self: Interpreter, arguments: Arguments, keywords: Keywords, node
 
 
 def _zip(self: Interpreter, arguments: Arguments, keywords: Keywords, node: Node) -> Value | None:
+    lengths = {len(one.shape.items) for one in arguments if isinstance(one.shape, Items) and one.shape.rest is None}
+    if len(lengths) == 1 and 0 < (count := lengths.pop()) <= 4:
+        columns = [
+            one.shape.items if isinstance(one.shape, Items) and one.shape.rest is None else [self.element(one)] * count for one in arguments
+        ]
+        return Value(Items("list", [Value(Items("tuple", list(row))) for row in zip(*columns, strict=True)]))
     return Value(Elements(Value(Items("tuple", [self.element(one) for one in arguments]))))
 
 

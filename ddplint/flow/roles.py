@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ddplint.flow.events import AssignEvent, CallEvent, LoopEvent, ReturnEvent, Scope
 from ddplint.flow.knowledge import Effect, Knowledge
 from ddplint.flow.values import ClassValue, Condition, Const, Elements, Entries, FunctionValue, Instance, Items, Made, Place, Tag, Union, Value
-from ddplint.program.program import Module, Package
+from ddplint.program.program import FunctionFacts, Module, Package
 
 if TYPE_CHECKING:
     from ddplint.flow.interpreter import Interpreter
@@ -80,6 +80,14 @@ class Seeding(NamedTuple):
     module: str
     top_level: bool
     moment: int
+    function: FunctionFacts | None
+    position: int
+
+    def precedes(self, place: Source) -> bool:
+        """Whether it comes before a shuffle that draws at once; in one function the order in the text tells."""
+        if self.function is place.scope.function and self.module == place.place.path:
+            return self.position < place.place.position
+        return self.moment <= place.moment or self.root != place.scope.root
 
 
 class Roles:
@@ -96,6 +104,8 @@ class Roles:
         self.observed: dict[Token, Place] = {}
         # loops that leave before the end, and calls that take a few batches only
         self.stopped: dict[Token, Place] = {}
+        # loaders of which a batch is taken while gradients are recorded
+        self.taken: set[Token] = set()
         self.limits: list[Place] = []
         self.drawn: dict[Token, Place] = {}
         self.scored: set[Token] = set()
@@ -164,7 +174,7 @@ class Roles:
         """Keep what a call of one of the noted kinds means; the result, tagged where it is in random order."""
         kinds = effect.kinds
         if "seed" in kinds:
-            self._seed(effect, arguments, keywords)
+            self._seed(node, effect, arguments, keywords)
         if "loader" in kinds and isinstance(result.shape, Made):
             self._loader(node, effect, result.shape)
         if "random-sampler" in kinds and isinstance(result.shape, Made):
@@ -176,31 +186,38 @@ class Roles:
             streaming = keywords.get("streaming")
             if streaming is not None and streaming.constant is True and "table" in result.tags:
                 return result.with_tags({**result.tags, "table": result.tags["table"]._replace(detail="streaming")})
-        if "takes-part" in kinds and receiver is not None and "random-order" in receiver.tags:
-            self.cut(receiver, self.interpreter.frame.place(node, f"`{name.rpartition('.')[2]}` keeps only a part of it"))
+        if "takes-part" in kinds:
+            place = self.interpreter.frame.place(node, f"`{name.rpartition('.')[2]}` keeps only a part of it")
+            if receiver is not None and "random-order" in receiver.tags:
+                self.cut(receiver, place)
+            elif receiver is None and arguments:
+                for _, token in self.tokens(arguments[0]):
+                    self.stopped.setdefault(token, place)
         if "shuffle-method" in kinds and receiver is not None and "table" in receiver.tags:
             family = "none" if receiver.tags["table"].detail == "streaming" else "numpy"
             table = Effect(frozenset({"shuffle"}), parameters=("seed",), detail={"family": family, "fixed": ["seed", "seeds", "generator"], "when": "eager"})
             return self._shuffle(node, "Dataset.shuffle", table, arguments, keywords, result)
         return result
 
-    def _seed(self, effect: Effect, arguments: list[Value], keywords: dict[str, Value]) -> None:
+    def _seed(self, node: Node, effect: Effect, arguments: list[Value], keywords: dict[str, Value]) -> None:
         given = next((keywords[name] for name in ("seed", "seed_value", "worker_seed", *effect.parameters) if name in keywords), None)
         given = given or (arguments[0] if arguments else None)
         if not effect.detail.get("default") and (given is None or given.is_none()) and "default" not in effect.detail:
             if given is not None or len(effect.detail.get("families", ())) == 1:
                 return
-        self.seeded(frozenset(effect.detail.get("families", ())))
+        self.seeded(frozenset(effect.detail.get("families", ())), node)
 
-    def seeded(self, families: frozenset[str]) -> None:
+    def seeded(self, families: frozenset[str], node: Node | None) -> None:
         interpreter = self.interpreter
         frame = interpreter.frame
-        self.seedings.append(Seeding(interpreter.root, families, frame.module.path, frame.function is None, len(self.seedings) + len(self.sources)))
+        moment = len(self.seedings) + len(self.sources)
+        function, position = frame.function, node[1] if node is not None else 0
+        self.seedings.append(Seeding(interpreter.root, families, frame.module.path, function is None, moment, function, position))
 
-    def replayed(self, families: frozenset[str] | None) -> None:
+    def replayed(self, families: frozenset[str] | None, node: Node) -> None:
         """A call that seeds was made again; its body is not run a second time."""
         if families:
-            self.seeded(families)
+            self.seeded(families, node)
 
     def since(self, count: int) -> frozenset[str]:
         """Families seeded by the calls noted after the first `count`."""
@@ -345,7 +362,7 @@ class Roles:
 
     def cut(self, value: Value, place: Place) -> None:
         """Only a part of something in random order is kept."""
-        for token in value.tags["random-order"].origins:
+        for token in value.tags["random-order"].origins if "batch" not in value.tags else ():
             self.stopped.setdefault(token, place)
 
     def orders(self, value: Value, depth: int = 0) -> set[Token]:
@@ -435,10 +452,13 @@ class Roles:
                 self._tell(token, role, OWN if hook else INDIRECT, place)
 
     def on_loop(self, event: LoopEvent) -> None:
-        origins = self._origins(event.element)
-        if not origins:
+        if "batch" in event.iterable.tags:
             return
         scope = event.scope
+        # what is already being gone through is a batch, not a loader
+        origins = self._origins(event.element) - scope.iterating
+        if not origins:
+            return
         place = Place(scope.module.path, event.node[1], "its batches are gone through here")
         if scope.no_grad:
             for token in origins:
@@ -448,6 +468,8 @@ class Roles:
                 for token in origins:
                     self.stopped.setdefault(token, place._replace(message="this loop ends before the loader does"))
         elif event.node[0] == "call":
+            if not scope.no_grad:
+                self.taken |= origins
             for token in origins:
                 self.stopped.setdefault(token, place._replace(message="only the next batch is taken"))
 
@@ -483,11 +505,11 @@ class Roles:
                 self.bound[id(value)] = (value, Place(event.scope.module.path, event.node[1], "`shuffle` is bound here"))
         last = event.node[2][3] if event.node[2][0] == "attr" else event.node[2][2] if event.node[2][0] == "name" else ""
         if effect is None and isinstance(last, str) and last:
-            if self.knowledge.matches("seeding_name", last) and last != "seed" and not self.knowledge.matches("numeric", event.name):
-                self.seeded(frozenset({"torch", "numpy", "python"}))
+            if self.knowledge.matches("seeding_name", last) and last not in ("seed", "manual_seed") and not self.knowledge.matches("numeric", event.name):
+                self.seeded(frozenset({"torch", "numpy", "python"}), event.node)
         for name, value in event.keywords.items():
-            if name.startswith("limit_") and isinstance(value.shape, Const) and type(value.shape.value) in (int, float) and value.shape.value not in (1.0, None):
-                if self.role_of_name(name) == EVALUATION and not (isinstance(value.shape.value, int) and value.shape.value == 0):
+            if name.startswith("limit_") and isinstance(value.shape, Const) and type(value.shape.value) in (int, float):
+                if self.role_of_name(name) == EVALUATION and repr(value.shape.value) not in ("0", "0.0", "1.0"):
                     self.limits.append(Place(event.scope.module.path, event.node[1], f"{name}={value.shape.value}"))
             if isinstance(value.shape, _HOLDERS) or "random-order" in value.tags:
                 role = self.role_of_name(name)
@@ -509,7 +531,10 @@ class Roles:
     def _backward(self, event: CallEvent) -> None:
         assert event.effect is not None
         values = [event.receiver] if event.receiver is not None and "backward" in event.effect.kinds else list(event.arguments[:1])
-        origins = frozenset().union(*(self._origins(value) for value in values), event.scope.iterating)
+        around = event.scope.iterating
+        origins = frozenset().union(*(self._origins(value) for value in values))
+        # an attribute holds the losses of both loops: what a loop without gradients gave does not count
+        origins = around | {token for token in origins if token not in self.observed or token in self.taken}
         place = Place(event.scope.module.path, event.node[1], "its batches reach backward()")
         for token in origins:
             self.trained.setdefault(token, place)
@@ -622,9 +647,9 @@ class Roles:
 
     # seeds
 
-    def is_seeded(self, family: str, scope: Scope, before: int | None = None) -> bool:
+    def is_seeded(self, family: str, scope: Scope, before: Source | None = None) -> bool:
         """Whether a family of global generators is seeded in the programs that run a place."""
-        rows = [row for row in self.seedings if family in row.families and (before is None or row.moment <= before or row.root != scope.root)]
+        rows = [row for row in self.seedings if family in row.families and (before is None or row.precedes(before))]
         if not rows:
             return False
         path, _ = self._root_of(scope.root)
@@ -640,9 +665,14 @@ class Roles:
                 continue
             if other == path:
                 return True
-            if starts and (path in self.closure(other) or (dynamic and self._framework_made(scope))):
+            if starts and (not {path, scope.module.path}.isdisjoint(self.closure(other)) or (dynamic and self._framework_made(scope))):
                 return True
         return False
+
+    def in_test(self, scope: Scope) -> bool:
+        """Whether a place is part of a test, or run by one alone."""
+        paths = {scope.module.path, self._root_of(scope.root)[0], *(place.path for place in scope.callers)}
+        return any(self.knowledge.matches("test_file", path) for path in paths)
 
     def _framework_made(self, scope: Scope) -> bool:
         """Whether the place is a method of an object that a framework makes by its name in a configuration."""

@@ -130,17 +130,16 @@ class _Roots:
             waiting = [row for row in waiting if id(row[1]) in relevant]
         named = self._named_functions()
         waiting.sort(key=lambda row: (row[1].name in named, row[0].path, row[1].position))
-        alone: set[int] = set()
         for number, (module, facts) in enumerate(waiting):
             if id(facts) not in interpreter.entered:
-                alone.add(id(facts))
                 self.attempt(f"{module.path}:{facts.qualname}", lambda module=module, facts=facts: self._function(module, facts))
             if progress is not None and number % 64 == 0:
                 progress(number, len(waiting))
         # what only other arguments reach than those of the calls in view, such as those of a framework
         for module, facts in waiting:
-            if id(facts) not in alone and interpreter.skipped_branches(facts):
-                self.attempt(f"{module.path}:{facts.qualname}", lambda module=module, facts=facts: self._function(module, facts))
+            if interpreter.skipped_branches(facts):
+                name = f"{module.path}:{facts.qualname}"
+                self.attempt(name, lambda module=module, facts=facts: self._function(module, facts, with_defaults=False))
 
     def _named_functions(self) -> set[str]:
         names: set[str] = set()
@@ -148,14 +147,17 @@ class _Roots:
             names.update(module.references.split())
         return names
 
-    def _function(self, module: Module, facts: FunctionFacts) -> None:
+    def _function(self, module: Module, facts: FunctionFacts, with_defaults: bool = True) -> None:
+        """Call a function with unknown arguments; those that have a default get it, or are unknown as well."""
         interpreter = self.interpreter
         interpreter.frames.append(Frame(module, interpreter.module_environment(module), None))
         value = self._value(module, facts)
         if value is None or not isinstance(value.shape, FunctionValue):
             return
         node = ["call", facts.position, ["const", 0, None], [], []]
-        interpreter.call_function(value.shape, self._hook_arguments(value.shape), {}, node)
+        given = self._hook_arguments(value.shape)
+        keywords = {} if with_defaults else {name: UNKNOWN for name, _, default, _ in facts.parameters if default is not None}
+        interpreter.call_function(value.shape, given, keywords, node)
 
     def _value(self, module: Module, facts: FunctionFacts) -> Value | None:
         """The function as a value: bound to an object of its class, or as its outer function defined it."""
@@ -189,6 +191,11 @@ class _Roots:
         interpreter.construct(value, [UNKNOWN] * count, {}, node)
         return value
 
+    def _bound_class(self, function: FunctionValue) -> Any:
+        """The facts of the class of the object that a method is bound to."""
+        bound = function.bound.shape if function.bound is not None else None
+        return bound.class_.facts if isinstance(bound, Instance) else None
+
     def _hook_arguments(self, function: FunctionValue) -> list[Value]:
         """What a framework hands a hook that it calls: an unknown batch, tagged as knowledge says."""
         if function.owner is None:
@@ -198,10 +205,13 @@ class _Roots:
             tags = hooks.get(function.facts.name)
             if tags:
                 place = Place(function.module.path, function.facts.position, f"`{function.facts.name}` gets it from the framework")
-                value = UNKNOWN
+                known = self.interpreter.batches.get((id(self._bound_class(function)), function.facts.name))
+                value = known or UNKNOWN
                 for name in tags:
-                    value = value.tagged(name, Tag((place,), origins=frozenset([function.facts.name])))
-                return [Value(value.shape, value.tags, identity=self.interpreter.fresh())]
+                    if known is None or name not in self.interpreter.deep_tags(known):
+                        tag = Tag((place,), origins=frozenset([function.facts.name]))
+                        value = self.interpreter.deep_tagged(value, name, tag)
+                return [Value(value.shape, value.tags, identity=value.identity or self.interpreter.fresh())]
         return []
 
 
