@@ -98,12 +98,12 @@ class _State:
     removed: set[cst.CSTNode] = field(default_factory=set)
     split: set[cst.CSTNode] = field(default_factory=set)
     unused: list[str] = field(default_factory=list)
-    extended: dict[cst.CSTNode, int] = field(default_factory=dict)
+    extended: dict[cst.CSTNode, list[tuple[int, str]]] = field(default_factory=dict)
 
     def copy(self) -> _State:
         return _State(
             list(self.changes), dict(self.imported), set(self.names), set(self.removed), set(self.split),
-            list(self.unused), dict(self.extended),
+            list(self.unused), {node: list(added) for node, added in self.extended.items()},
         )  # fmt: skip
 
 
@@ -118,8 +118,9 @@ class FileRewriter:
         self.path = path
         self.text = text
         try:
-            module = cst.parse_module(text)
-            if module.code != text:
+            whole = _parsed_whole(text)
+            module = cst.parse_module(whole)
+            if module.code != whole:
                 raise CannotRewrite("libcst does not keep this file's text")
             # the tree comes straight from the parser, so no node occurs twice
             wrapper = MetadataWrapper(module, unsafe_skip_copy=True)
@@ -561,6 +562,7 @@ class FileRewriter:
                     self._insert(end, f",\n{margin}{name}")
                 else:
                     self._insert(end, f", {name}")
+                self._state.extended.setdefault(statement, []).append((len(self._state.changes) - 1, name))
                 self._state.names.add(name)
                 return name
         return None
@@ -683,11 +685,15 @@ class FileRewriter:
                         continue
                     others = [one for one in statement.names if one is not alias and one not in self._state.removed]
                     self._state.removed.add(alias)
-                    if not others and statement not in self._state.extended:
-                        self.remove(statement)
+                    added = self._state.extended.get(statement)
+                    if others:
+                        self._drop_item(alias, statement.names, self.range_of(statement)[1])
+                    elif added:
+                        # the first name that was added takes the place of the one that goes
+                        index, new = added[0]
+                        self._state.changes[index] = Change(*self.range_of(alias), new)
                     else:
-                        closing = self.range_of(statement)[1]
-                        self._drop_item(alias, statement.names, closing)
+                        self.remove(statement)
                     return
 
     def _drop_item(self, item: cst.CSTNode, items: Iterable[cst.CSTNode], closing: int) -> None:
@@ -730,6 +736,11 @@ class FileRewriter:
         """The edits made since the checkpoint, or all."""
         assert checkpoint is None or isinstance(checkpoint, _State)
         return self._state.changes[len(checkpoint.changes) if checkpoint is not None else 0 :]
+
+    @property
+    def changes(self) -> list[Change]:
+        """All edits, in the order in which they were asked for; a later one may give an earlier one another form."""
+        return list(self._state.changes)
 
     def edit(self, change: Change) -> Edit:
         """A change as plain data."""
@@ -923,6 +934,21 @@ class FileRewriter:
         around = [scope for scope in self._scopes if scope.start <= here < scope.end]
         # names of a class body are not seen from the functions in it
         return [one for one in around if not isinstance(one.node, ast.ClassDef) or one is around[-1]]
+
+
+def _parsed_whole(text: str) -> str:
+    """The text in a form of which libcst keeps every row: no white space in empty last rows, and a last row end.
+
+    Positions are the same.
+    """
+    if not text:
+        return text
+    rows = text.rstrip("\n").split("\n")
+    number = len(rows)
+    while number and (not rows[number - 1].strip() or rows[number - 1].lstrip().startswith("#")):
+        number -= 1
+        rows[number] = rows[number] if rows[number].strip() else ""
+    return "\n".join(rows) + (text[len(text.rstrip("\n")) :] or "\n")
 
 
 _SLOT = "_slot_"

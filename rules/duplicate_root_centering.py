@@ -82,8 +82,8 @@ differ, the later one decides what a loss or metric measures, and the earlier on
 without knowing which was meant.
 
 ## References
-- https://github.com/nkolot/GraphCMR/issues/31 (centred offline and in the loss: no effect)
-- https://github.com/xingyizhou/pytorch-pose-hg-3d/issues/2 (two roots on purpose)
+- https://github.com/eth-ait/emdb/issues/3 (different roots are a question of protocol)
+- https://github.com/Arthur151/ROMP/issues/207 (which root a metric is aligned at)
 """
 
 from __future__ import annotations
@@ -324,8 +324,8 @@ def _message(found: _Again) -> str:
         )
     if found.harm == "sides":
         return (
-            f"the centring at joint {first} is replaced by one at joint {second}, while the other side of the comparison"
-            " is centred at another joint: the two differ by an offset per sample"
+            f"the centring at joint {first} is replaced by one at joint {second}, while the other side of the"
+            " comparison is centred at another joint: the two differ by an offset per sample"
         )
     if found.relation == SAME:
         return f"joints that are relative to joint {first} already are centred at the same joint again: no effect"

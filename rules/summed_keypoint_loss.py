@@ -458,9 +458,9 @@ class SummedKeypointLossCheck(Check):
     def _message(self, site: _Site) -> str:
         kind = "this loss" if not site.what else f"the loss on `{site.what}`"
         return (
-            f"{kind} is summed over the batch and nothing divides it before `backward()`: loss and gradient grow with the"
-            " batch size of each rank (for 21 joints in 3-D and 8 samples 504 times the mean) and halve when the same"
-            " global batch is split over two ranks; divide by the batch size or by the number of visible points"
+            f"{kind} is summed over the batch and nothing divides it before `backward()`: loss and gradient grow with"
+            " the batch size of each rank (for 21 joints in 3-D and 8 samples 504 times the mean) and halve when the"
+            " same global batch is split over two ranks; divide by the batch size or by the number of visible points"
         )
 
 

@@ -57,7 +57,9 @@ def repair(unsafe: bool = True, apply: bool = True) -> FixResult:
         pytest.param("x = fade(bad(1))\n", "import random\n\nx = random.random()\n", id="nested, one covers the other"),
         pytest.param("x = drop(drop(1))\n", "x = 1\n", id="nested, the same kind"),
         pytest.param("x = drop(drop(drop(bad(1))))\n", "x = good(1)\n", id="four nested"),
-        pytest.param("x = fade(1) + fade(2)\n", "import random\n\nx = random.random() + random.random()\n", id="one import"),
+        pytest.param(
+            "x = fade(1) + fade(2)\n", "import random\n\nx = random.random() + random.random()\n", id="one import"
+        ),
         pytest.param("x = shuffled(drop(1), shuffle=True)\n", "x = ordered(1, shuffle=False)\n", id="keyword"),
         pytest.param("é = 'ü', bad('ö')  # ä\n", "é = 'ü', good('ö')  # ä\n", id="wide characters"),
         pytest.param("x = drop(  # why\n    1\n)\n", "# why\nx = 1\n", id="comment within"),
@@ -271,6 +273,8 @@ def test_json_has_the_edits(core: ToyCore, capsys: pytest.CaptureFixture[str]) -
 
 def test_check_does_without_libcst() -> None:
     write(a="x = 1\n")
-    program = "import sys; from ddplint.cli import main; main(['check', '--no-cache']); sys.exit('libcst' in sys.modules)"
+    program = (
+        "import sys; from ddplint.cli import main; main(['check', '--no-cache']); sys.exit('libcst' in sys.modules)"
+    )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     subprocess.run([sys.executable, "-c", program], check=True, env=environment, stdout=subprocess.DEVNULL)

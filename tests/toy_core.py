@@ -74,7 +74,9 @@ class ToyCore(FakeCore):
                 if name == "risky":
                     fix = Fix("unsafe", "mend risky", fix.actions, "it is a risk")
             elif name == "pair":
-                members = [span_of(p, t, c) for p, t, c in calls if isinstance(c.func, ast.Name) and c.func.id == "pair"]
+                members = [
+                    span_of(p, t, c) for p, t, c in calls if isinstance(c.func, ast.Name) and c.func.id == "pair"
+                ]
                 fix = Fix("safe", "mend pair", tuple(action("replace-callee", one, text="paired") for one in members))
             elif name != "hopeless":
                 continue
@@ -109,5 +111,7 @@ FIXES: Mapping[str, Callable[[Span], tuple[Action, ...]]] = {
 
 
 def _calls(text: str) -> list[ast.Call]:
-    nodes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
+    nodes = [
+        node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    ]
     return sorted(nodes, key=lambda node: (node.lineno, node.col_offset))

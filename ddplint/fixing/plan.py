@@ -55,8 +55,13 @@ class Planner:
             self._rewriter(path).rollback(checkpoint)
         made = Round()
         done: set[Action] = set()
+        ranges: list[dict[str, tuple[int, int]]] = []
         for finding in sorted(findings, key=Finding.sort_key):
-            self._one(finding, made, done)
+            self._one(finding, made, done, ranges)
+        made.planned = [
+            Planned(one.finding, {path: tuple(self._rewriter(path).changes[a:b]) for path, (a, b) in own.items()})
+            for one, own in zip(made.planned, ranges)
+        ]
         return made
 
     def edits(self, finding: Finding) -> tuple[Edit, ...]:
@@ -82,7 +87,7 @@ class Planner:
             raise CannotRewrite(file)
         return file
 
-    def _one(self, finding: Finding, made: Round, done: set[Action]) -> None:
+    def _one(self, finding: Finding, made: Round, done: set[Action], ranges: list[dict[str, tuple[int, int]]]) -> None:
         fix = finding.fix
         if fix is None:
             return
@@ -114,6 +119,8 @@ class Planner:
             if any(changes.values()) or done.issuperset(fix.actions):
                 done.update(fix.actions)
                 made.planned.append(Planned(finding, {path: some for path, some in changes.items() if some}))
+                counts = {path: len(files[path].changes) for path, some in changes.items() if some}
+                ranges.append({path: (count - len(changes[path]), count) for path, count in counts.items()})
                 return
             made.defects.append((finding, "its codemod changes nothing"))
         for path, checkpoint in before.items():

@@ -1,0 +1,203 @@
+"""Every fix of every fixture: it parses, keeps comments and other text, cures its finding, adds none, is done at once."""
+
+from __future__ import annotations
+
+import ast
+import io
+import shutil
+import tokenize
+from collections import Counter
+from collections.abc import Callable
+from difflib import SequenceMatcher
+from pathlib import Path
+
+import pytest
+from fixture_files import Fixture, all_fixtures
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ddplint.config import Settings
+from ddplint.engine import FixResult, check, fix
+from ddplint.rewriting import comments_of
+
+FIXTURES = [fixture for fixture in all_fixtures() if fixture.is_bug]
+SETTINGS = Settings(cache=False, jobs=1)
+
+
+def copy(fixture: Fixture, folder: Path) -> None:
+    if fixture.place.is_file():
+        shutil.copy(fixture.place, folder)
+    else:
+        shutil.copytree(fixture.place, folder, dirs_exist_ok=True)
+
+
+def texts(folder: Path) -> dict[str, str]:
+    return {path.relative_to(folder).as_posix(): path.read_text("utf-8") for path in sorted(folder.rglob("*.py"))}
+
+
+def repair() -> FixResult:
+    result = fix(["."], SETTINGS, apply=True, unsafe=True)
+    assert not result.errors
+    assert not result.unwritten
+    return result
+
+
+@pytest.mark.parametrize("fixture", FIXTURES, ids=lambda fixture: fixture.name)
+def test_fixes(fixture: Fixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy(fixture, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    before = texts(tmp_path)
+    findings = check(["."], SETTINGS).findings
+    codes = {one.code for one in fixture.expected()}
+    if not any(finding.fix and finding.fix.actions for finding in findings):
+        if any(one.level != "none" for one in fixture.expected()):
+            pytest.skip(f"{', '.join(sorted(codes))}: expected to be repaired, but there is no codemod for this yet")
+        assert all(finding.no_fix_reason for finding in findings)
+        return
+    levels = Counter((one.span.path, one.span.row, one.code, level_of(one)) for one in findings)
+    assert levels == Counter((one.path, one.row, one.code, one.level) for one in fixture.expected())
+
+    result = repair()
+    after = texts(tmp_path)
+    for path, text in after.items():
+        ast.parse(text)
+        assert not Counter(comments(before[path])) - Counter(comments(text)), path
+    touched = {path for one in result.repair.applied for path in one.touched}
+    assert {path for path in after if after[path] != before[path]} == touched
+    for path in touched:
+        rows_outside_the_edits_stay(before[path], after[path], result, path)
+
+    remaining = check(["."], SETTINGS).findings
+    assert not [one for one in remaining if one.fix]
+    expected = Counter(one.code for one in fixture.expected() if one.level == "none")
+    assert Counter(one.code for one in remaining) == expected
+    assert not repair().written
+    assert texts(tmp_path) == after
+
+
+def level_of(finding: object) -> str:
+    made = getattr(finding, "fix", None)
+    return str(made.applicability) if made else "none"
+
+
+def comments(text: str) -> list[str]:
+    return [comment for _, comment in comments_of(text)]
+
+
+def rows_outside_the_edits_stay(before: str, after: str, result: FixResult, path: str) -> None:
+    """What a row-by-row comparison finds changed lies within what the fixes say that they touched."""
+    told: set[int] = set()
+    for one in result.repair.applied:
+        for first, last in one.rows(path, after):
+            told.update(range(first - 1, last + 2))
+    matcher = SequenceMatcher(None, before.split("\n"), after.split("\n"), autojunk=False)
+    for kind, _, _, first, last in matcher.get_opcodes():
+        if kind != "equal":
+            assert told & set(range(first, last + 2)), f"{path}:{first + 1}"
+
+
+# the same program written otherwise
+
+
+def respaced(text: str) -> str:
+    """Empty rows between all statements of the module."""
+    starts = {node.lineno - len(getattr(node, "decorator_list", ())) for node in ast.parse(text).body}
+    rows = text.split("\n")
+    return "\n".join(f"\n{row}" if number in starts and number > 1 else row for number, row in enumerate(rows, 1))
+
+
+def commented(text: str) -> str:
+    """A comment above each simple statement."""
+    made = text.split("\n")
+    nodes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, (ast.Assign, ast.Return, ast.AugAssign))]
+    for node in sorted(nodes, key=lambda node: -node.lineno):
+        row = made[node.lineno - 1]
+        indent = row[: len(row) - len(row.lstrip())]
+        if len(indent) == node.col_offset:
+            made.insert(node.lineno - 1, f"{indent}# remark {node.lineno}")
+    return "\n".join(made)
+
+
+def nested(text: str) -> str:
+    """The bodies of all functions under `if True:`."""
+    made = text.split("\n")
+    inside: set[int] = set()
+    strings: set[int] = set()
+    heads: dict[int, str] = {}
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.end_lineno != node.lineno:
+            strings.update(range(node.lineno + 1, (node.end_lineno or 0) + 1))
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.body[0].lineno > node.lineno:
+            first = node.body[0]
+            if ast.get_docstring(node) is None and (first.lineno not in inside):
+                row = min([first.lineno, *(one.lineno for one in getattr(first, "decorator_list", ()))])
+                if not inside & set(range(row, (node.end_lineno or 0) + 1)):
+                    inside.update(range(row, (node.end_lineno or 0) + 1))
+                    heads[row] = " " * first.col_offset
+    out: list[str] = []
+    for number, row in enumerate(made, 1):
+        if number in heads:
+            out.append(f"{heads[number]}if True:")
+        out.append(f"    {row}" if number in inside and number not in strings and row.strip() else row)
+    return "\n".join(out)
+
+
+def requoted(text: str) -> str:
+    """Simple strings in the other quotes."""
+    tokens = []
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        string = token.string
+        if (
+            token.type == tokenize.STRING
+            and string[0] in "\"'"
+            and not set(string[1:-1]) & set("\"'\\")
+            and len(string) > 2
+        ):
+            other = "'" if string[0] == '"' else '"'
+            token = token._replace(string=f"{other}{string[1:-1]}{other}")
+        tokens.append(token)
+    return str(tokenize.untokenize(tokens))
+
+
+VARIANTS: tuple[Callable[[str], str], ...] = (respaced, commented, nested, requoted)
+
+
+def shape(text: str) -> str:
+    """What the program says, without the layout and the `if True:` of the variants."""
+
+    class Flat(ast.NodeTransformer):
+        def visit_If(self, node: ast.If) -> object:
+            self.generic_visit(node)
+            constant = isinstance(node.test, ast.Constant) and node.test.value is True
+            return node.body if constant and not node.orelse else node
+
+    return ast.dump(Flat().visit(ast.parse(text)))
+
+
+@pytest.mark.parametrize("code", sorted({fixture.code for fixture in FIXTURES}))
+@settings(max_examples=6, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_layout_does_not_change_what_fixes_do(
+    code: str, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    fixture = data.draw(st.sampled_from([one for one in FIXTURES if one.code == code]), label="fixture")
+    chosen = data.draw(st.lists(st.sampled_from(VARIANTS), min_size=1, max_size=3, unique=True), label="variants")
+    made: list[dict[str, str]] = []
+    for variants in ((), tuple(chosen)):
+        folder = tmp_path_factory.mktemp("layout")
+        copy(fixture, folder)
+        for path in folder.rglob("*.py"):
+            text = path.read_text("utf-8")
+            for variant in variants:
+                text = variant(text)
+            assert shape(text) == shape(path.read_text("utf-8"))
+            path.write_text(text, "utf-8")
+        old = texts(folder)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(folder)
+            repair()
+        new = texts(folder)
+        for path in old:
+            assert not Counter(comments(old[path])) - Counter(comments(new[path]))
+        made.append({path: shape(text) for path, text in new.items()})
+    assert made[0] == made[1]
