@@ -103,6 +103,9 @@ Origins = frozenset[Any]
 
 _ORDER = frozenset({"<", ">", "<=", ">="})
 MAX_LATER = 6
+# steps of values that a function returned, and of samples that a data set gave
+_RETURNED = "returns it"
+_ITEM = "`__getitem__` returns it"
 
 
 @dataclass(slots=True)
@@ -146,8 +149,12 @@ class Rank0EvaluationCheck(Check):
     # what the loaders are for
 
     def on_loop(self, event: LoopEvent) -> None:
+        kind = event.node[0]
+        # a loop over what came out of a loader says nothing of the loader
+        if kind not in ("for", "comp") or "shard" in event.iterable.tags:
+            return
         tag = _find(event.element, "shard")
-        if tag is None:
+        if tag is None or any(step.message.endswith(_RETURNED) and step.message != _ITEM for step in tag.steps):
             return
         guard = event.scope.on_main_rank_only
         function = event.scope.function
@@ -163,9 +170,7 @@ class Rank0EvaluationCheck(Check):
 
     def _named_evaluation(self, event: LoopEvent) -> bool:
         function = event.scope.function
-        kind, iterable = event.node[0], event.node
-        if kind in ("for", "comp"):
-            iterable = event.node[3] if kind == "for" else event.node[4][0][1]
+        iterable = event.node[3] if event.node[0] == "for" else event.node[4][0][1]
         names = [*_names(iterable), function.name if function is not None else ""]
         if any(self.knowledge.matches("training_name", name) for name in names):
             return False

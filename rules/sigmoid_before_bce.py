@@ -60,7 +60,7 @@ print(step(torch.randn(8, 16), torch.rand(8, 1).round()))
 - Losses that take logits, whatever their name, and criteria that are made and never called.
 - A sigmoid under one value of a flag and the loss under another, or a sigmoid that only evaluation mode applies.
 - A sigmoid in the target.
-- A loss that is only measured, under `no_grad` and without autocast.
+- A loss that is only measured, under `no_grad` or in a validation hook, unless autocast refuses it.
 
 ## Fix safety
 Safe where every use of the value is in view and keeps its probabilities. Unsafe where the model's public output changes from
@@ -96,11 +96,12 @@ _FILLED = (
 
 @dataclass(frozen=True, slots=True)
 class _Sink:
-    """One call of a loss on a sigmoid's output, with the criterion's making if it is an object."""
+    """One call of a loss on a sigmoid's output, with the criterion's making if it is an object; `measured`: no gradient comes of it."""
 
     event: CallEvent
     tag: Tag
     made: Place | None
+    measured: bool
 
     @property
     def loss(self) -> str:
@@ -148,10 +149,9 @@ class SigmoidBeforeBceCheck(Check):
         scope = event.scope
         if tag is None or not reachable(tag, scope, event.callee.conditions) or _EVALUATION_ONLY in tag.conditions:
             return
-        if scope.no_grad and not scope.autocast:
-            return
+        measured = scope.no_grad or (scope.function is not None and self.knowledge.matches("measuring_hook", scope.function.name))
         criterion = event.callee.shape
-        self.sinks.append(_Sink(event, tag, criterion.place if isinstance(criterion, Made) else None))
+        self.sinks.append(_Sink(event, tag, criterion.place if isinstance(criterion, Made) else None, measured))
 
     def _fit(self, event: CallEvent) -> None:
         """Remember the classes that a trainer runs under CUDA autocast."""
@@ -177,7 +177,8 @@ class SigmoidBeforeBceCheck(Check):
         for sink in self.sinks:
             scope = sink.event.scope
             raises = scope.autocast or run.interpreter.roots.get(scope.root, "").startswith(mixed or ("\0",))
-            self._report(sink, scope, raises)
+            if raises or not sink.measured:
+                self._report(sink, scope, raises)
 
     def _report(self, sink: _Sink, scope: Scope, raises: bool) -> None:
         instead = "binary_cross_entropy_with_logits" if sink.made is None else "BCEWithLogitsLoss"

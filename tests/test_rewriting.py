@@ -53,7 +53,7 @@ def act(code: str, part: str, kind: str, /, **arguments: str) -> str:
         pytest.param("é = 'ß', f(ü)\n", "f(ü)", "Call", id="wide characters"),
         pytest.param("if a:\n\tf(1)\n", "f(1)", "Call", id="tab"),
         pytest.param("x = f(\n    a,\n)\n", "f(\n    a,\n)", "Call", id="several rows"),
-        pytest.param("def f(a, bc=1): pass\n", "bc", "Param", id="parameter"),
+        pytest.param("def f(a, bc=1): pass\n", "bc", "Name", id="parameter"),
     ],
 )
 def test_node_at(text: str, part: str, kind: str) -> None:

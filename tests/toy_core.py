@@ -6,10 +6,11 @@ import ast
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from fake_core import Analysed, FakeCore, make_rule
+
 from ddplint.findings import Action, Finding, Fix, Span
 from ddplint.rules.base import Rule
 from ddplint.source import SourceFile
-from fake_core import Analysed, FakeCore, make_rule
 
 TOYS = (make_rule("TOY001", "toy-call"), make_rule("TOY002", "other-toy"))
 

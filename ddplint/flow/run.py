@@ -89,10 +89,16 @@ class _Roots:
         self.run = run
         self.interpreter = run.interpreter
         self.program = run.interpreter.program
+        self.folder = ""
 
     def attempt(self, name: str, work: Callable[[], Any]) -> None:
         """Run one root; out of budget ends it, a crash is recorded and the other roots go on."""
         interpreter = self.interpreter
+        folder = name.partition(":")[0].rpartition("/")[0]
+        if folder != self.folder:
+            # each folder may call shared helpers as often as if it were alone
+            self.folder = folder
+            interpreter.contexts.clear()
         interpreter.root += 1
         interpreter.roots[interpreter.root] = name
         interpreter.steps = 0
