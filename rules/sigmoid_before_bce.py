@@ -1,13 +1,14 @@
 """Sigmoid output handed to BCELoss
 
 ## What it does
-Reports a call of `BCELoss` or `binary_cross_entropy` whose input is the output of a sigmoid: written in the call, last in a `Sequential`,
-in a model's forward in another file, through wrappers, tuples, dicts and criteria that a factory makes.
+Reports a call of `BCELoss` or `binary_cross_entropy` whose input is the output of a sigmoid: written in the call,
+last in a `Sequential`, in a model's forward in another file, through wrappers, tuples, dicts and criteria that a
+factory makes.
 
 ## Why it is a bug
-A sigmoid rounds to 1 from logit 16.7 on in fp32 (6.3 in bf16, 8.3 in fp16). There a confidently wrong negative gets loss 100, where
-`BCELoss` clamps its logarithm, and gradient 0 (nan in fp16): the samples that the model gets most wrong teach it nothing. Under CUDA
-autocast `BCELoss` raises an error. At small logits the two spellings agree.
+A sigmoid rounds to 1 from logit 16.7 on in fp32 (6.3 in bf16, 8.3 in fp16). There a confidently wrong negative gets
+loss 100, where `BCELoss` clamps its logarithm, and gradient 0 (nan in fp16): the samples that the model gets most
+wrong teach it nothing. Under CUDA autocast `BCELoss` raises an error. At small logits the two spellings agree.
 
 `BCEWithLogitsLoss` takes the logits and computes loss and gradient from them: |logit| and 1 at that place.
 
@@ -63,8 +64,9 @@ print(step(torch.randn(8, 16), torch.rand(8, 1).round()))
 - A loss that is only measured, under `no_grad` or in a validation hook, unless autocast refuses it.
 
 ## Fix safety
-Safe where every use of the value is in view and keeps its probabilities. Unsafe where the model's public output changes from
-probabilities to logits. None where a use cannot be converted, or where entries are filled in between the sigmoid and the loss.
+Safe where every use of the value is in view and keeps its probabilities. Unsafe where the model's public output
+changes from probabilities to logits. None where a use cannot be converted, or where entries are filled in between the
+sigmoid and the loss.
 
 ## References
 - [BCEWithLogitsLoss](https://docs.pytorch.org/docs/stable/generated/torch.nn.BCEWithLogitsLoss.html)
@@ -89,14 +91,14 @@ ONE_HOT = "one_hot"
 _MIXED = ("16-mixed", "bf16-mixed", "16", "bf16", 16)
 _EVALUATION_ONLY = Condition("training", "true", None, False)
 _FILLED = (
-    "entries are filled in or dropped between the sigmoid and the loss: a 0 there is another value as a logit than as a probability,"
-    " so the sigmoid cannot simply go"
+    "entries are filled in or dropped between the sigmoid and the loss: a 0 there is another value as a logit than as"
+    " a probability, so the sigmoid cannot simply go"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class _Sink:
-    """One call of a loss on a sigmoid's output, with the criterion's making if it is an object; `measured`: no gradient comes of it."""
+    """One call of a loss on a sigmoid's output: where its object was made, and whether no gradient comes of it."""
 
     event: CallEvent
     tag: Tag
@@ -149,7 +151,9 @@ class SigmoidBeforeBceCheck(Check):
         scope = event.scope
         if tag is None or not reachable(tag, scope, event.callee.conditions) or _EVALUATION_ONLY in tag.conditions:
             return
-        measured = scope.no_grad or (scope.function is not None and self.knowledge.matches("measuring_hook", scope.function.name))
+        measured = scope.no_grad or (
+            scope.function is not None and self.knowledge.matches("measuring_hook", scope.function.name)
+        )
         criterion = event.callee.shape
         self.sinks.append(_Sink(event, tag, criterion.place if isinstance(criterion, Made) else None, measured))
 
@@ -163,9 +167,9 @@ class SigmoidBeforeBceCheck(Check):
             if not isinstance(made, Made):
                 continue
             precision, accelerator = made.keywords.get("precision"), made.keywords.get("accelerator")
-            if precision is None or precision.constant not in _MIXED or (accelerator is not None and accelerator.constant == "cpu"):
-                continue
-            self.mixed += [one.shape.class_ for one in module.options() if isinstance(one.shape, Instance)]
+            on_cpu = accelerator is not None and accelerator.constant == "cpu"
+            if precision is not None and precision.constant in _MIXED and not on_cpu:
+                self.mixed += [one.shape.class_ for one in module.options() if isinstance(one.shape, Instance)]
 
     def finish(self, run: Run) -> None:
         mixed = tuple(
@@ -183,8 +187,8 @@ class SigmoidBeforeBceCheck(Check):
     def _report(self, sink: _Sink, scope: Scope, raises: bool) -> None:
         instead = "binary_cross_entropy_with_logits" if sink.made is None else "BCEWithLogitsLoss"
         text = (
-            f"a sigmoid's output is handed to `{sink.loss}`: from logit 16.7 (fp32; 6.3 bf16, 8.3 fp16) a confidently wrong negative"
-            " gets loss 100 and gradient 0 (fp16: nan)"
+            f"a sigmoid's output is handed to `{sink.loss}`: from logit 16.7 (fp32; 6.3 bf16, 8.3 fp16)"
+            " a confidently wrong negative gets loss 100 and gradient 0 (fp16: nan)"
         )
         if raises:
             text = f"`{sink.loss}` raises under CUDA autocast, which refuses it; {text}"

@@ -240,6 +240,8 @@ class UnseededValidationShuffleCheck(Check):
             return
         if source.family == "none":
             what = f"no global seed reaches `{source.name.rpartition('.')[2]}` without `rng=` or `seed=`"
+            if "initial" in source.keywords:
+                what += " (`initial=` is no seed: it is how many samples are read first)"
         else:
             what = f"`{source.by or source.name}` draws from the global generator of {_FAMILIES[source.family]}, which is not seeded"
         subset = next((cut for loader in [token, *roles.linked.get(token, ())] if (cut := self._loader_cut(roles, loader)) is not None), None)
@@ -273,7 +275,7 @@ class UnseededValidationShuffleCheck(Check):
         message = f"{subject} is shuffled without a fixed seed: {what}; {result}; use shuffle=False, or a generator owned by this loader"
         if loader is None:
             message = f"{subject} is shuffled without a fixed seed: {what}; {result}; drop the shuffle, or give it a seed of its own"
-        trace = [*scope.callers[-_MAX_CALLERS:], *places, where._replace(message=what), *found.reasons]
+        trace = [*roles.callers(scope)[-_MAX_CALLERS:], *places, where._replace(message=what), *found.reasons]
         if subset is not None:
             trace.append(subset[1]._replace(message=subset[0]))
         self.report(where.path, ["call", where.position], message, trace, severity)

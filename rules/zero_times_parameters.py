@@ -1,20 +1,22 @@
 """Zero times a sum of parameters, to keep gradients in step
 
 ## What it does
-Reports a literal zero times a sum, a mean or an element of a module's parameters, in any spelling: a generator, a loop with the zero
-inside or applied later, `next(parameters())`, a stack of sums, through a helper, a single `weight[0, 0]`.
+Reports a literal zero times a sum, a mean or an element of a module's parameters, in any spelling: a generator, a
+loop with the zero inside or applied later, `next(parameters())`, a stack of sums, through a helper, a single
+`weight[0, 0]`.
 
 ## Why it is a bug
-The product is written to give every parameter a gradient of zero, so that `DistributedDataParallel` finds nothing unused. Its value is
-not always zero: it is nan as soon as one parameter is inf or nan, and in fp16 also where a sum of parameters exceeds 65504. The nan
-goes into the loss that is logged, tested or added. Every parameter is read for it: with 100 million fp32 parameters forward and
-backward took 69 ms, against 18 ms for empty slices.
+The product is written to give every parameter a gradient of zero, so that `DistributedDataParallel` finds nothing
+unused. Its value is not always zero: it is nan as soon as one parameter is inf or nan, and in fp16 also where a sum
+of parameters exceeds 65504. The nan goes into the loss that is logged, tested or added. Every parameter is read for
+it: with 100 million fp32 parameters forward and backward took 69 ms, against 18 ms for empty slices.
 
-Where the product stands for the loss of a step, it keeps the gradients in step only if the wrapped model's forward ran in that step and
-every collective of the normal path is still made. The product itself does not hang.
+Where the product stands for the loss of a step, it keeps the gradients in step only if the wrapped model's forward
+ran in that step and every collective of the normal path is still made. The product itself does not hang.
 
-`p.flatten()[:0].sum()` is 0 with gradient 0, whatever the parameter holds, and the hooks of `DistributedDataParallel` fire as before.
-Often a better design needs no such term: `find_unused_parameters=True`, or running the unused module on an empty batch.
+`p.flatten()[:0].sum()` is 0 with gradient 0, whatever the parameter holds, and the hooks of `DistributedDataParallel`
+fire as before. Often a better design needs no such term: `find_unused_parameters=True`, or running the unused module
+on an empty batch.
 
 ## Example
 ```python
@@ -75,8 +77,9 @@ step(net, torch.randn(8, 16), torch.randint(4, (8,)), use_second=False).backward
 - A parameter zeroed in place, and an element-wise product that is never summed.
 
 ## Fix safety
-Safe: value 0 and gradient 0 are what was meant. `.mean()` becomes `.sum()`, for the mean of nothing is nan. No fix where the sums are used
-for something else too. The fix does not make up for a forward or a collective that this step leaves out.
+Safe: value 0 and gradient 0 are what was meant. `.mean()` becomes `.sum()`, for the mean of nothing is nan. No fix
+where the sums are used for something else too. The fix does not make up for a forward or a collective that this step
+leaves out.
 
 ## References
 - [Distributed Data Parallel](https://docs.pytorch.org/docs/stable/notes/ddp.html)
