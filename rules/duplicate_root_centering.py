@@ -88,16 +88,23 @@ without knowing which was meant.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-from ddplint.findings import Severity
-from ddplint.flow.events import AssignEvent, BinaryEvent, CallEvent, reachable
+from ddplint.findings import Action, Fix, Severity
+from ddplint.flow.events import AssignEvent, BinaryEvent, CallEvent, ReturnEvent, Scope, reachable
 from ddplint.flow.knowledge import Knowledge
 from ddplint.flow.run import Run
-from ddplint.flow.values import OPAQUE, Const, Part, Place, Tag, Value
-from ddplint.rules.base import Check, Rule
+from ddplint.flow.values import OPAQUE, Const, Elements, Entries, Instance, Items, Made, Part, Place, Tag, Union, Value
+from ddplint.program.program import FunctionFacts
+from ddplint.rules.base import Check, Rule, span_of
+
+if TYPE_CHECKING:
+    import libcst as cst
+
+    from ddplint.rewriting import FileRewriter
 
 Site = tuple[str, int]
 
@@ -106,10 +113,16 @@ SAME = "same"
 OTHER = "other"
 UNKNOWN = "unknown"
 
+_DROP = "drop-centring"
+_TITLE = "Drop the second centring"
+
 
 @dataclass(slots=True)
 class _Again:
-    """A second centring: of what, at which roots, and what makes it more than redundant."""
+    """A second centring: of what, at which roots, what makes it more than redundant, and what a fix needs to know.
+
+    `argument` is the position of what a centring helper is called with, where that call is what is dropped.
+    """
 
     path: str
     node: list[Any]
@@ -118,6 +131,13 @@ class _Again:
     second: str
     relation: str
     harm: str = ""
+    earlier: frozenset[Site] = frozenset()
+    in_place: bool = False
+    where: tuple[str, int] = ("", 0)
+    argument: tuple[int, str] | None = None
+    refusal: str = ""
+    caution: str = ""
+    further: list[_Again] = field(default_factory=list)
 
 
 class DuplicateRootCenteringCheck(Check):

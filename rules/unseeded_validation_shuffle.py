@@ -1,16 +1,18 @@
 """Validation data is shuffled without a fixed seed
 
 ## What it does
-Reports loaders and data sets used for evaluation whose order is drawn from a random state that nothing seeds: `shuffle=True`
-(directly, by a default, through a factory or a shared variable), `RandomSampler` and `SubsetRandomSampler`, webdataset's
-`.shuffle(n)` without `rng=` or `seed=`, `Dataset.shuffle()` of the datasets library, `random.shuffle` and `np.random.permutation`
-of the list of files. Which loader evaluates is told by the values: one whose batch reaches `backward()` trains.
+Reports loaders and data sets used for evaluation whose order is drawn from a random state that nothing seeds:
+`shuffle=True` (directly, by a default, through a factory or a shared variable), `RandomSampler` and
+`SubsetRandomSampler`, webdataset's `.shuffle(n)` without `rng=` or `seed=`, `Dataset.shuffle()` of the datasets
+library, `random.shuffle` and `np.random.permutation` of the list of files. Which loader evaluates is told by the
+values: one whose batch reaches `backward()` trains.
 
 ## Why it is a bug
-Every run goes through the validation samples in another order. As soon as not all of them are scored (`drop_last=True`, a `break`,
-`limit_val_batches`, `next(iter(loader))`, `.select(range(n))`), each validation scores another subset, and the metric that picks
-the checkpoint moves although the model does not. The mean of batch means moves as well, when the last batch is smaller. No global
-seed reaches webdataset's `.shuffle(n)`, and `torch.manual_seed` reaches neither `random.shuffle` nor `Dataset.shuffle()`.
+Every run goes through the validation samples in another order. As soon as not all of them are scored
+(`drop_last=True`, a `break`, `limit_val_batches`, `next(iter(loader))`, `.select(range(n))`), each validation
+scores another subset, and the metric that picks the checkpoint moves although the model does not. The mean of batch
+means moves as well, when the last batch is smaller. No global seed reaches webdataset's `.shuffle(n)`, and
+`torch.manual_seed` reaches neither `random.shuffle` nor `Dataset.shuffle()`.
 
 ## Example
 ```python
@@ -72,17 +74,18 @@ if __name__ == "__main__":
 
 ## Not reported
 - a shuffle with a generator, seed or rng of its own; `DistributedSampler`, which has its own seed
-- a global seed that reaches the shuffle: torch's for loaders and samplers, NumPy's for the datasets library, Python's for
-  `random.shuffle`; no global seed reaches webdataset's `.shuffle(n)`
+- a global seed that reaches the shuffle: torch's for loaders and samplers, NumPy's for the datasets library,
+  Python's for `random.shuffle`; no global seed reaches webdataset's `.shuffle(n)`
 - `shuffle` taken from a configuration or command line
 - loaders whose samples are only shown, and loaders of which it is not known whether they train or evaluate
 - an order shared by training and validation data, drawn before the split
 - tests
 
 ## Fix safety
-`shuffle=False` at the evaluation call keeps every value but the order. It stops the pass from drawing on the global random state, so
-later random numbers of the training change. Where batches must be mixed (BatchNorm in training mode, in-batch retrieval), give the
-loader a generator of its own instead. `rng=` of webdataset takes a `random.Random`; a NumPy generator crashes there.
+`shuffle=False` at the evaluation call keeps every value but the order. It stops the pass from drawing on the global
+random state, so later random numbers of the training change. Where batches must be mixed (BatchNorm in training
+mode, in-batch retrieval), give the loader a generator of its own instead. `rng=` of webdataset takes a
+`random.Random`; a NumPy generator crashes there.
 
 ## References
 - [Reproducibility](https://docs.pytorch.org/docs/stable/notes/randomness.html)
@@ -143,7 +146,11 @@ class UnseededValidationShuffleCheck(Check):
             return
         shuffle = made.argument(event.effect.argument_index("shuffle"), "shuffle")
         for option in shuffle.options() if shuffle is not None else ():
-            if isinstance(option.shape, Const) and option.shape.value and not contradict(option.conditions, event.scope.conditions):
+            if (
+                isinstance(option.shape, Const)
+                and option.shape.value
+                and not contradict(option.conditions, event.scope.conditions)
+            ):
                 self.candidates.append(Candidate(event, made, "shuffle", option.conditions - event.scope.conditions))
                 return
 
@@ -185,21 +192,25 @@ class UnseededValidationShuffleCheck(Check):
         else:
             what = "`shuffle` is true" + (" here in some runs" if candidate.conditions else "")
             places, where = [], event_place(event)
-            shuffle = candidate.made.argument(event.effect.argument_index("shuffle"), "shuffle") if event.effect else None
+            shuffle = (
+                candidate.made.argument(event.effect.argument_index("shuffle"), "shuffle") if event.effect else None
+            )
             if id(shuffle) in roles.bound:
                 places = [roles.bound[id(shuffle)][1]]
         subset = self._subset(roles, token, candidate)
         self._tell(roles, token, event.scope, where, what, found, places, subset)
 
     def _happens(self, roles: Roles, candidate: Candidate) -> bool:
-        """Whether the branch decisions under which it shuffles occur by themselves: one process, no debugging, no sampler."""
+        """Whether the branch decisions under which it shuffles are usual: one process, no debugging, no sampler."""
         for condition in candidate.conditions:
             role = roles.role_of_condition(condition)
             if role == TRAINING:
                 return False
             if role == EVALUATION or (condition.operator == "==" and condition.other is None):
                 continue
-            if self.knowledge.matches("usual_condition", condition.subject) and (not condition.holds or condition.operator != "true"):
+            if self.knowledge.matches("usual_condition", condition.subject) and (
+                not condition.holds or condition.operator != "true"
+            ):
                 continue
             return False
         return True
@@ -243,9 +254,21 @@ class UnseededValidationShuffleCheck(Check):
             if "initial" in source.keywords:
                 what += " (`initial=` is no seed: it is how many samples are read first)"
         else:
-            what = f"`{source.by or source.name}` draws from the global generator of {_FAMILIES[source.family]}, which is not seeded"
-        subset = next((cut for loader in [token, *roles.linked.get(token, ())] if (cut := self._loader_cut(roles, loader)) is not None), None)
-        where = Place(source.scope.module.path, _from_name(source.node) if source.effect.returns != "object" else source.node[1], what)
+            family = _FAMILIES[source.family]
+            what = f"`{source.by or source.name}` draws from the global generator of {family}, which is not seeded"
+        subset = next(
+            (
+                cut
+                for loader in [token, *roles.linked.get(token, ())]
+                if (cut := self._loader_cut(roles, loader)) is not None
+            ),
+            None,
+        )
+        where = Place(
+            source.scope.module.path,
+            _from_name(source.node) if source.effect.returns != "object" else source.node[1],
+            what,
+        )
         self._tell(roles, token, source.scope, where, what, found, [], subset)
 
     def _loader_cut(self, roles: Roles, token: Any) -> tuple[str, Place] | None:
@@ -268,13 +291,18 @@ class UnseededValidationShuffleCheck(Check):
         subset: tuple[str, Place] | None,
     ) -> None:
         loader = roles.loaders.get(token)
-        names = sorted(name for name in loader.names if roles.role_of_name(name) == EVALUATION) if loader is not None else []
+        names = (
+            sorted(name for name in loader.names if roles.role_of_name(name) == EVALUATION)
+            if loader is not None
+            else []
+        )
         subject = f"validation data (`{names[0]}`)" if names else "validation data"
         severity: Severity = "error" if subset is not None else "warning"
         result = f"{subset[0]}, {_TAKES_PART}" if subset is not None else _ORDER_ONLY
-        message = f"{subject} is shuffled without a fixed seed: {what}; {result}; use shuffle=False, or a generator owned by this loader"
+        cure = "use shuffle=False, or a generator owned by this loader"
         if loader is None:
-            message = f"{subject} is shuffled without a fixed seed: {what}; {result}; drop the shuffle, or give it a seed of its own"
+            cure = "drop the shuffle, or give it a seed of its own"
+        message = f"{subject} is shuffled without a fixed seed: {what}; {result}; {cure}"
         trace = [*roles.callers(scope)[-_MAX_CALLERS:], *places, where._replace(message=what), *found.reasons]
         if subset is not None:
             trace.append(subset[1]._replace(message=subset[0]))

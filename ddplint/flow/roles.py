@@ -1,7 +1,7 @@
-"""What a loader is for (training or evaluation), which shuffles put samples into a random order, and what is seeded where.
+"""What a loader is for (training or evaluation), which shuffles put samples into a random order, what is seeded where.
 
-Values decide a loader's role: one whose batch reaches `backward()` trains. Else names, flags and hooks tell, and a conflict among
-them, or nothing at all, leaves the role unknown. One object serves one run; rules ask it when the run is over.
+Values decide a loader's role: one whose batch reaches `backward()` trains. Else names, flags and hooks tell, and a
+conflict among them, or nothing at all, leaves the role unknown. One object serves one run; rules ask it at the end.
 """
 
 from __future__ import annotations
@@ -14,7 +14,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ddplint.flow.events import AssignEvent, CallEvent, LoopEvent, ReturnEvent, Scope
 from ddplint.flow.knowledge import Effect, Knowledge
-from ddplint.flow.values import ClassValue, Condition, Const, Elements, Entries, FunctionValue, Instance, Items, Made, Place, Tag, Union, Value
+from ddplint.flow.values import (
+    ClassValue,
+    Condition,
+    Const,
+    Elements,
+    Entries,
+    FunctionValue,
+    Instance,
+    Items,
+    Made,
+    Place,
+    Tag,
+    Union,
+    Value,
+)
 from ddplint.program.program import FunctionFacts, Module, Package
 
 if TYPE_CHECKING:
@@ -117,6 +131,7 @@ class Roles:
         self.copies: dict[Token, list[Token]] = defaultdict(list)
         self.bound: dict[int, tuple[Value, Place]] = {}
         self._words: dict[str, str] = {}
+        self._calls: dict[str, str] = {}
         self._closures: dict[str, frozenset[str]] = {}
 
     def listeners(self) -> dict[str, list[Any]]:
@@ -169,7 +184,14 @@ class Roles:
     # what is noted while calls are evaluated
 
     def note(
-        self, node: Node, name: str, effect: Effect, arguments: list[Value], keywords: dict[str, Value], result: Value, receiver: Value | None
+        self,
+        node: Node,
+        name: str,
+        effect: Effect,
+        arguments: list[Value],
+        keywords: dict[str, Value],
+        result: Value,
+        receiver: Value | None,
     ) -> Value:
         """Keep what a call of one of the noted kinds means; the result, tagged where it is in random order."""
         kinds = effect.kinds
@@ -195,16 +217,24 @@ class Roles:
                     self.stopped.setdefault(token, place)
         if "shuffle-method" in kinds and receiver is not None and "table" in receiver.tags:
             family = "none" if receiver.tags["table"].detail == "streaming" else "numpy"
-            table = Effect(frozenset({"shuffle"}), parameters=("seed",), detail={"family": family, "fixed": ["seed", "seeds", "generator"], "when": "eager"})
+            table = Effect(
+                frozenset({"shuffle"}),
+                parameters=("seed",),
+                detail={"family": family, "fixed": ["seed", "seeds", "generator"], "when": "eager"},
+            )
             return self._shuffle(node, "Dataset.shuffle", table, arguments, keywords, result)
         return result
 
     def _seed(self, node: Node, effect: Effect, arguments: list[Value], keywords: dict[str, Value]) -> None:
-        given = next((keywords[name] for name in ("seed", "seed_value", "worker_seed", *effect.parameters) if name in keywords), None)
+        given = next(
+            (keywords[name] for name in ("seed", "seed_value", "worker_seed", *effect.parameters) if name in keywords),
+            None,
+        )
         given = given or (arguments[0] if arguments else None)
-        if not effect.detail.get("default") and (given is None or given.is_none()) and "default" not in effect.detail:
-            if given is not None or len(effect.detail.get("families", ())) == 1:
-                return
+        # without a seed, the generators' own functions take one from the system; helpers take their default
+        blank = given.is_none() if given is not None else len(effect.detail.get("families", ())) == 1
+        if blank and "default" not in effect.detail:
+            return
         self.seeded(frozenset(effect.detail.get("families", ())), node)
 
     def seeded(self, families: frozenset[str], node: Node | None) -> None:
@@ -212,7 +242,9 @@ class Roles:
         frame = interpreter.frame
         moment = len(self.seedings) + len(self.sources)
         function, position = frame.function, node[1] if node is not None else 0
-        self.seedings.append(Seeding(interpreter.root, families, frame.module.path, function is None, moment, function, position))
+        self.seedings.append(
+            Seeding(interpreter.root, families, frame.module.path, function is None, moment, function, position)
+        )
 
     def replayed(self, families: frozenset[str] | None, node: Node) -> None:
         """A call that seeds was made again; its body is not run a second time."""
@@ -236,7 +268,9 @@ class Roles:
                 self.linked[source].add(token)
             self._dataset_role(token, dataset, made.place)
         index = effect.argument_index("dataset")
-        given = next((child for key, child in node[4] if key == "dataset"), node[3][index] if 0 <= index < len(node[3]) else None)
+        given = next(
+            (child for key, child in node[4] if key == "dataset"), node[3][index] if 0 <= index < len(node[3]) else None
+        )
         if given is not None:
             self._names_in(token, given, made.place, INDIRECT)
         for key, child in node[4]:
@@ -247,7 +281,11 @@ class Roles:
     def _circumstances(self, token: Token, scope: Scope, place: Place) -> None:
         """What the function and the branch in which something is made say of its role."""
         function = scope.function
-        if function is not None and not function.name.startswith("test_") and self.role_of_name(function.name) == EVALUATION:
+        if (
+            function is not None
+            and not function.name.startswith("test_")
+            and self.role_of_name(function.name) == EVALUATION
+        ):
             self._tell(token, EVALUATION, INDIRECT, place._replace(message=f"made in `{function.name}`"))
         for condition in scope.conditions:
             role = self.role_of_condition(condition)
@@ -290,7 +328,12 @@ class Roles:
                 for name, value in shape.keywords.items():
                     role = self.role_of_flag(name, value)
                     if role:
-                        self._tell(token, role, INDIRECT, shape.place._replace(message=f"the data set of {role}: {name}={value.constant!r}"))
+                        self._tell(
+                            token,
+                            role,
+                            INDIRECT,
+                            shape.place._replace(message=f"the data set of {role}: {name}={value.constant!r}"),
+                        )
                 if depth < 2 and shape.arguments:
                     self._dataset_role(token, shape.arguments[0], place, depth + 1)
 
@@ -310,9 +353,12 @@ class Roles:
             return result
         for fixed in detail.get("fixed", ()):
             given = values.get(fixed)
-            if given is not None and not given.is_none() and not (isinstance(given.shape, Const) and given.shape.value is False):
-                if any(not option.is_none() for option in given.options()):
-                    return result
+            if (
+                given is not None
+                and given.constant is not False
+                and not all(option.is_none() for option in given.options())
+            ):
+                return result
         interpreter = self.interpreter
         place = interpreter.frame.place(node, f"`{name.rpartition('.')[2]}` draws a random order")
         source = Source(
@@ -502,35 +548,68 @@ class Roles:
                 self._score(event)
             if event.name == "functools.partial" and "shuffle" in event.keywords:
                 value = event.keywords["shuffle"]
-                self.bound[id(value)] = (value, Place(event.scope.module.path, event.node[1], "`shuffle` is bound here"))
-        last = event.node[2][3] if event.node[2][0] == "attr" else event.node[2][2] if event.node[2][0] == "name" else ""
-        if effect is None and isinstance(last, str) and last:
-            if self.knowledge.matches("seeding_name", last) and last not in ("seed", "manual_seed") and not self.knowledge.matches("numeric", event.name):
-                self.seeded(frozenset({"torch", "numpy", "python"}), event.node)
+                self.bound[id(value)] = (
+                    value,
+                    Place(event.scope.module.path, event.node[1], "`shuffle` is bound here"),
+                )
+        last = _last_name(event.node[2])
+        kind = self._kind_of_call(last)
+        if kind == "seeds" and effect is None and not self.knowledge.matches("numeric", event.name):
+            self.seeded(frozenset({"torch", "numpy", "python"}), event.node)
         for name, value in event.keywords.items():
-            if name.startswith("limit_") and isinstance(value.shape, Const) and type(value.shape.value) in (int, float):
-                if self.role_of_name(name) == EVALUATION and repr(value.shape.value) not in ("0", "0.0", "1.0"):
-                    self.limits.append(Place(event.scope.module.path, event.node[1], f"{name}={value.shape.value}"))
+            if name.startswith("limit_") and self._limits(name, value):
+                self.limits.append(Place(event.scope.module.path, event.node[1], f"{name}={value.constant}"))
             if isinstance(value.shape, _HOLDERS) or "random-order" in value.tags:
                 role = self.role_of_name(name)
                 if role:
                     for _, token in self.tokens(value):
                         self.reached.add(token)
-                        self._tell(token, role, OWN, Place(event.scope.module.path, event.node[1], f"given as `{name}`"))
-        if isinstance(last, str) and last and self.knowledge.matches("draws", last):
+                        self._tell(
+                            token, role, OWN, Place(event.scope.module.path, event.node[1], f"given as `{name}`")
+                        )
+        if kind == "draws":
             for value in [*event.arguments, *event.keywords.values()]:
                 for token in self._origins(value):
                     self.drawn.setdefault(token, Place(event.scope.module.path, event.node[1], f"shown by `{last}`"))
-        elif last == "item" or self.knowledge.matches("measures", str(last)):
+        elif kind == "scores":
             self._score(event)
 
+    def _kind_of_call(self, name: str) -> str:
+        """What the name of a function that is not the program's own says: it seeds, draws, scores, or nothing."""
+        known = self._calls.get(name)
+        if known is None:
+            known = ""
+            if name == "item" or self.knowledge.matches("measures", name):
+                known = "scores"
+            if self.knowledge.matches("draws", name):
+                known = "draws"
+            if self.knowledge.matches("seeding_name", name) and name not in ("seed", "manual_seed"):
+                known = "seeds"
+            self._calls[name] = known
+        return known
+
+    def _limits(self, name: str, value: Value) -> bool:
+        """Whether `limit_val_batches=` and its like leave batches out: a fraction below 1 or a number of batches."""
+        number = value.constant
+        if type(number) not in (int, float) or repr(number) in ("0", "0.0", "1.0"):
+            return False
+        return self.role_of_name(name) == EVALUATION
+
     def _score(self, event: CallEvent) -> None:
-        for value in [*event.arguments, *event.keywords.values(), *([event.receiver] if event.receiver is not None else [])]:
+        for value in [
+            *event.arguments,
+            *event.keywords.values(),
+            *([event.receiver] if event.receiver is not None else []),
+        ]:
             self.scored |= self._origins(value)
 
     def _backward(self, event: CallEvent) -> None:
         assert event.effect is not None
-        values = [event.receiver] if event.receiver is not None and "backward" in event.effect.kinds else list(event.arguments[:1])
+        values = (
+            [event.receiver]
+            if event.receiver is not None and "backward" in event.effect.kinds
+            else list(event.arguments[:1])
+        )
         around = event.scope.iterating
         origins = frozenset().union(*(self._origins(value) for value in values))
         # an attribute holds the losses of both loops: what a loop without gradients gave does not count
@@ -540,7 +619,7 @@ class Roles:
             self.trained.setdefault(token, place)
 
     def _own_call(self, event: CallEvent, shape: FunctionValue | ClassValue) -> None:
-        """A call of the program's own: parameter names, flags and the function's name speak of the loaders going in and coming out."""
+        """A call of the program's own: its names and flags speak of the loaders that go in and come out."""
         parameters: list[Node] = []
         name = shape.facts.name
         if isinstance(shape, FunctionValue):
@@ -549,11 +628,17 @@ class Roles:
             init = self.interpreter.class_attribute(shape, "__init__", None)
             if init is not None and isinstance(init.shape, FunctionValue):
                 parameters = init.shape.facts.parameters[1:]
-        given = [(row[0], value) for row, value in zip(parameters, event.arguments, strict=False) if row[1] in ("position", "both")]
+        given = [
+            (row[0], value)
+            for row, value in zip(parameters, event.arguments, strict=False)
+            if row[1] in ("position", "both")
+        ]
         given += list(event.keywords.items())
         for parameter, value in given:
             if isinstance(value.shape, _HOLDERS) or "random-order" in value.tags:
-                role = self.role_of_name(parameter) or (self.role_of_name(name) if isinstance(shape, FunctionValue) else "")
+                role = self.role_of_name(parameter) or (
+                    self.role_of_name(name) if isinstance(shape, FunctionValue) else ""
+                )
                 if role == TRAINING and not self.role_of_name(parameter):
                     continue
                 if role:
@@ -561,7 +646,11 @@ class Roles:
                     for _, token in self.tokens(value):
                         self._tell(token, role, INDIRECT, place)
         result = event.result
-        if isinstance(result.shape, Instance) or (isinstance(result.shape, Made) and id(result.shape) in self.loaders) or "random-order" in result.tags:
+        if (
+            isinstance(result.shape, Instance)
+            or (isinstance(result.shape, Made) and id(result.shape) in self.loaders)
+            or "random-order" in result.tags
+        ):
             self._flags(event, given, result, name)
 
     def _flags(self, event: CallEvent, given: Iterable[tuple[str, Value]], result: Value, name: str) -> None:
@@ -621,7 +710,7 @@ class Roles:
         return Judgement("")
 
     def source_role(self, token: Token) -> Judgement:
-        """The role of the loaders that a shuffle's order reaches; where there are none, of the shuffled data set itself."""
+        """The role of the loaders that a shuffle's order reaches; without any, of the shuffled data set itself."""
         loaders = self.linked.get(token, set())
         judged = [self.role(loader) for loader in loaders]
         own = self._own_role(token)
@@ -635,7 +724,7 @@ class Roles:
         return own
 
     def only_shown(self, token: Token) -> bool:
-        """Whether a loader's samples are only looked at: by its name, its function's, or what is done with its batches."""
+        """Whether a loader's samples are only looked at: by its name, its function's, or the use of its batches."""
         if token in self.drawn and token not in self.scored:
             return True
         loader = self.loaders.get(token)
@@ -668,7 +757,10 @@ class Roles:
                 continue
             if other == path:
                 return True
-            if starts and (not {path, scope.module.path}.isdisjoint(self.closure(other)) or (dynamic and self._framework_made(scope))):
+            if starts and (
+                not {path, scope.module.path}.isdisjoint(self.closure(other))
+                or (dynamic and self._framework_made(scope))
+            ):
                 return True
         return False
 
@@ -680,7 +772,9 @@ class Roles:
     def _framework_made(self, scope: Scope) -> bool:
         """Whether the place is a method of an object that a framework makes by its name in a configuration."""
         instance = scope.instance.shape if scope.instance is not None else None
-        return isinstance(instance, Instance) and any("lightning" in base.lower() for base in self.interpreter.library_bases(instance.class_))
+        return isinstance(instance, Instance) and any(
+            "lightning" in base.lower() for base in self.interpreter.library_bases(instance.class_)
+        )
 
     def _root_of(self, root: int) -> tuple[str, bool]:
         """The file of a root, and whether a user starts the program there."""
@@ -697,7 +791,9 @@ class Roles:
 
     def _imported(self, path: str) -> bool:
         """Whether a program that a user starts imports a file."""
-        return any(path in self.closure(module.path) for module, _ in self.interpreter.main_blocks if module.path != path)
+        return any(
+            path in self.closure(module.path) for module, _ in self.interpreter.main_blocks if module.path != path
+        )
 
     def closure(self, path: str) -> frozenset[str]:
         """The file and all that it imports, directly or not."""
@@ -735,6 +831,10 @@ class Roles:
                     yield from _path_of(outer)
 
 
+def _last_name(node: Node) -> str:
+    return str(node[3]) if node[0] == "attr" else str(node[2]) if node[0] == "name" else ""
+
+
 def _path_of(found: Module | Package) -> Iterator[str]:
     yield found.path if isinstance(found, Module) else f"{found.folder}/__init__.py"
 
@@ -763,7 +863,12 @@ def _leaves(body: list[Node]) -> bool:
         if kind in ("for", "while", "def", "class"):
             continue
         for part in statement[2:]:
-            if isinstance(part, list) and part and isinstance(part[0], list) and _leaves([one for one in part if one and isinstance(one[0], str)]):
+            if (
+                isinstance(part, list)
+                and part
+                and isinstance(part[0], list)
+                and _leaves([one for one in part if one and isinstance(one[0], str)])
+            ):
                 return True
     return False
 

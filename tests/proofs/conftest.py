@@ -24,17 +24,21 @@ def repairs(tmp_path: Path, request: pytest.FixtureRequest) -> Repairs:
 
 
 @pytest.fixture(scope="session")
-def interpreters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Interpreter, Interpreter]]:
-    """Two fresh interpreters, the second one for what must be the same in two runs. They start when first used."""
+def interpreter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Interpreter]:
+    """A fresh interpreter."""
+    yield from _opened(tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def other_interpreter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Interpreter]:
+    """A second fresh one, for what must be the same in two runs."""
+    yield from _opened(tmp_path_factory)
+
+
+def _opened(places: pytest.TempPathFactory) -> Iterator[Interpreter]:
     need("torch", "numpy")
     if not hasattr(os, "fork"):
         pytest.skip("needs os.fork")
-    both = (Interpreter(tmp_path_factory.mktemp("first")), Interpreter(tmp_path_factory.mktemp("second")))
-    yield both
-    for one in both:
-        one.close()
-
-
-@pytest.fixture
-def interpreter(interpreters: tuple[Interpreter, Interpreter]) -> Interpreter:
-    return interpreters[0]
+    opened = Interpreter(places.mktemp("runs"))
+    yield opened
+    opened.close()

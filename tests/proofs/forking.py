@@ -65,6 +65,9 @@ def wait(children: Sequence[int], seconds: float) -> list[int]:
 def main() -> None:
     import torch
 
+    # the first step of an optimizer imports it: here once, instead of in every job
+    import torch._dynamo
+
     torch.set_num_threads(1)
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     for line in sys.stdin:

@@ -1,4 +1,7 @@
-"""What is measured in the process of a program, whose folder is the current one. The programs' modules are theirs, so imports are local."""
+"""What is measured in the process of a program, whose folder is the current one.
+
+Imports of a program's modules are local: every program has its own `train`.
+"""
 
 from __future__ import annotations
 

@@ -128,7 +128,14 @@ class Interpreter:
     def __init__(self, place: Path) -> None:
         self._place = place
         self._numbers = itertools.count()
-        self._process: subprocess.Popen[str] | None = None
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+        self._process = subprocess.Popen(
+            [sys.executable, str(HERE / "forking.py")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
 
     def run(self, *groups: Sequence[Job], imports: Sequence[str] = ()) -> list[list[Outcome]]:
         """Run all groups at once; the outcomes by group."""
@@ -149,33 +156,19 @@ class Interpreter:
                     "result": f"{name}.json",
                 }
             )
-        process = self._started()
-        assert process.stdin is not None
-        process.stdin.write(json.dumps({"jobs": rows, "imports": list(imports), "seconds": SECONDS}) + "\n")
-        process.stdin.flush()
-        return lambda: list(self._outcomes(process, rows, groups))
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps({"jobs": rows, "imports": list(imports), "seconds": SECONDS}) + "\n")
+        self._process.stdin.flush()
+        return lambda: list(self._outcomes(rows, groups))
 
     def close(self) -> None:
-        if self._process is not None:
-            self._process.communicate()
+        # idle by now: nothing is lost, and its own end would take seconds
+        self._process.kill()
+        self._process.communicate()
 
-    def _started(self) -> subprocess.Popen[str]:
-        if self._process is None:
-            environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-            self._process = subprocess.Popen(
-                [sys.executable, str(HERE / "forking.py")],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-                env=environment,
-            )
-        return self._process
-
-    def _outcomes(
-        self, process: subprocess.Popen[str], rows: list[dict[str, Any]], groups: Sequence[Sequence[Job]]
-    ) -> Iterator[list[Outcome]]:
-        assert process.stdout is not None
-        line = process.stdout.readline()
+    def _outcomes(self, rows: list[dict[str, Any]], groups: Sequence[Sequence[Job]]) -> Iterator[list[Outcome]]:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
         assert line, "the interpreter that runs the programs has ended"
         outputs = [Path(row["output"]).read_text(encoding="utf-8") for row in rows]
         for row, code, output in zip(rows, json.loads(line), outputs):

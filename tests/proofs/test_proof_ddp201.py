@@ -1,4 +1,4 @@
-"""DDP201: the dummy term is 0, not nan, where a weight is infinite; nothing else changes, and gradients stay in step."""
+"""DDP201: the dummy term is 0, not nan, where a weight is infinite; nothing else changes, gradients stay in step."""
 
 from __future__ import annotations
 

@@ -11,9 +11,7 @@ pytestmark = pytest.mark.proof
 @pytest.mark.parametrize(
     ("name", "steps"), [("ddp301_dataset_and_loss", 6), ("ddp301_helper_twice", 10), ("ddp301_training_loop", 6)]
 )
-def test_training_is_the_same_to_the_bit(
-    name: str, steps: int, repairs: Repairs, interpreter: Interpreter
-) -> None:
+def test_training_is_the_same_to_the_bit(name: str, steps: int, repairs: Repairs, interpreter: Interpreter) -> None:
     before, after = repairs.pair(name)
     [was], [now] = interpreter.run(*(single(folder, "trained_with_subtractions") for folder in (before, after)))
     (weights_before, subtractions_before), (weights_after, subtractions_after) = was.value, now.value

@@ -41,7 +41,7 @@ def subsets(outcome: Outcome) -> list[str]:
     ],
 )
 def test_the_validation_subset(
-    name: str, repairs: Repairs, interpreters: tuple[Interpreter, Interpreter], tmp_path: Path
+    name: str, repairs: Repairs, interpreter: Interpreter, other_interpreter: Interpreter, tmp_path: Path
 ) -> None:
     arguments = []
     if "webdataset" in name:
@@ -51,7 +51,7 @@ def test_the_validation_subset(
         write_shard(tmp_path / "val.tar", 48, 2)
     pair = repairs.pair(name)
     groups = [single(folder, "script", "train.py", *arguments) for folder in pair]
-    waiting = [interpreter.start(*groups) for interpreter in interpreters]
+    waiting = [one.start(*groups) for one in (interpreter, other_interpreter)]
     ([was], [now]), ([was_again], [now_again]) = (wait() for wait in waiting)
     assert subsets(was) != subsets(was_again), "each run scores another subset before"
     assert subsets(now) == subsets(now_again)

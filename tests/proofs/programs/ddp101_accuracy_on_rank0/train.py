@@ -16,7 +16,7 @@ def make_split(count, seed):
     generator = torch.Generator().manual_seed(seed)
     labels = torch.randint(CLASSES, (count,), generator=generator)
     centres = torch.randn(CLASSES, 12, generator=torch.Generator().manual_seed(0))
-    return TensorDataset(centres[labels] + 1.5 * torch.randn(count, 12, generator=generator), labels)
+    return TensorDataset(centres[labels] + 1.4 * torch.randn(count, 12, generator=generator), labels)
 
 
 def make_model():
