@@ -90,7 +90,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ddplint.findings import Action, Fix, Severity
@@ -137,7 +137,6 @@ class _Again:
     argument: tuple[int, str] | None = None
     refusal: str = ""
     caution: str = ""
-    further: list[_Again] = field(default_factory=list)
 
 
 class DuplicateRootCenteringCheck(Check):
@@ -147,6 +146,13 @@ class DuplicateRootCenteringCheck(Check):
         self.of_joints: dict[Site, bool] = {}
         self.kept: set[Site] = set()
         self.marked: dict[Site, Place] = {}
+        # subtractions, and calls of the functions that hold them, that also get joints which nothing centred before
+        self.uncentred: set[Site] = set()
+        # centred values that are written in place later on, with the functions that do it
+        self.written: defaultdict[Site, set[tuple[str, int]]] = defaultdict(set)
+        # objects that run a centring, and whether the items that an object gives are centred
+        self.centring: defaultdict[Site, set[int]] = defaultdict(set)
+        self.given: dict[int, bool] = {}
 
     # centring
 
@@ -156,9 +162,14 @@ class DuplicateRootCenteringCheck(Check):
         left, right = event.left, event.right
         if not isinstance(left.shape, OPAQUE) or not isinstance(right.shape, OPAQUE):
             return None
+        if event.in_place:
+            self._write(left, event.scope)
         earlier = left.tags.get("rooted")
         if earlier is not None and not reachable(earlier, event.scope):
             earlier = None
+        if earlier is None and isinstance(right.shape, Part):
+            self.uncentred.add((event.scope.module.path, event.node[1]))
+            self.uncentred.update(caller[:2] for caller in event.scope.callers[-1:])
         if not isinstance(right.shape, Part):
             if earlier is not None and "rooted" in right.tags:
                 self._compare(earlier, right.tags["rooted"])
@@ -207,6 +218,8 @@ class DuplicateRootCenteringCheck(Check):
         if isinstance(left.shape, Part) and _leaves_out(left.shape.index, root):
             self.kept.add(site)
         place = Place(*site, f"centred at joint {_spoken(root)}")
+        if event.scope.instance is not None:
+            self.centring[site].add(id(event.scope.instance.shape))
         bases = {("base", right.shape.base)}
         tag = Tag(
             (place,), event.scope.conditions, frozenset([("at", *site, absolute or root), *bases]), absolute or root
@@ -234,6 +247,8 @@ class DuplicateRootCenteringCheck(Check):
         scope = event.scope
         path, node = scope.module.path, event.node
         sites = _sites(earlier)
+        argument: tuple[int, str] | None = None
+        where, refusal = _where(scope), ""
         if (path, node[1]) in sites:
             # one helper centres twice: the second call is where it happens again
             if relation != SAME or len(earlier.steps) < 2:
@@ -242,10 +257,21 @@ class DuplicateRootCenteringCheck(Check):
                 return
             caller = scope.callers[-1]
             path, node = caller.path, ["call", caller.position]
+            where = (path, -1)
+            argument = _centred_argument(event)
+            if argument is None:
+                refusal = "the function that centres again does more than that"
         if not self._mentions_joints(event) and not any(self.of_joints.get(site) for site in sites):
             return
         here = Place(path, node[1], f"centred again at joint {_spoken(root)}")
         found = _Again(path, node, (*earlier.steps, here), earlier.detail, root, relation, harm)
+        found.earlier, found.where, found.argument = frozenset(sites), where, argument
+        found.in_place = event.in_place
+        found.refusal = refusal or self._doubt(event, earlier, root)
+        if "+" in root:
+            found.caution = "the middle of several joints is zero after the first centring only up to rounding"
+        elif isinstance(event.left.shape, Part) and _joint_axis(event.left.shape.index).startswith("@"):
+            found.caution = "that the joints selected in between begin with the same root is not visible"
         if harm == "marker":
             marker = next((self.marked[site] for site in sites if site in self.marked), None)
             if marker is not None:
@@ -253,6 +279,26 @@ class DuplicateRootCenteringCheck(Check):
         known = self.found.get((path, node[1]))
         if known is None or (harm and not known.harm):
             self.found[(path, node[1])] = found
+        if known is not None:
+            kept = self.found[(path, node[1])]
+            kept.refusal = known.refusal or found.refusal
+            kept.caution = known.caution or found.caution
+            kept.earlier = known.earlier | found.earlier
+            if (known.relation, known.harm) != (found.relation, found.harm):
+                kept.refusal = kept.refusal or "joints that were centred in different ways come here"
+
+    def _doubt(self, event: BinaryEvent, earlier: Tag, root: str) -> str:
+        """Why it is not certain that all that comes here is centred at one root."""
+        if earlier.conditions - event.scope.conditions:
+            return "the first centring depends on a setting, and without it the second is needed"
+        if len(_roots_of(earlier)) > 1:
+            return "joints that are relative to different roots come here"
+        return ""
+
+    def _write(self, value: Value, scope: Scope) -> None:
+        tag = value.tags.get("rooted")
+        for site in _sites(tag) if tag is not None else ():
+            self.written[site].add(_where(scope))
 
     def _mentions_joints(self, event: BinaryEvent) -> bool:
         function = event.scope.function
@@ -267,6 +313,7 @@ class DuplicateRootCenteringCheck(Check):
         if event.owner is None:
             return
         tag = event.owner.tags.get("rooted")
+        self._write(event.owner, event.scope)
         if tag is None or not isinstance(event.value.shape, Const):
             return
         marker = event.value.constant
@@ -275,7 +322,17 @@ class DuplicateRootCenteringCheck(Check):
             for site in _sites(tag):
                 self.marked.setdefault(site, place)
 
+    def on_return(self, event: ReturnEvent) -> None:
+        function, instance = event.scope.function, event.scope.instance
+        if function is not None and instance is not None and function.name in ("__getitem__", "__iter__"):
+            key = id(instance.shape)
+            self.given[key] = self.given.get(key, True) and _holds_centred(event.value)
+
     def on_call(self, event: CallEvent) -> None:
+        if event.effect is None and event.arguments and "rooted" not in event.arguments[0].tags:
+            self.uncentred.add((event.scope.module.path, event.node[1]))
+        if event.receiver is not None and event.node[2][0] == "attr" and _is_in_place(event.node[2][3]):
+            self._write(event.receiver, event.scope)
         if event.effect is None or "regression-loss-call" not in event.effect.kinds:
             return
         one, other = event.argument(0, "input"), event.argument(1, "target")
@@ -321,7 +378,129 @@ class DuplicateRootCenteringCheck(Check):
     def finish(self, run: Run) -> None:
         for found in self.found.values():
             severity: Severity = "error" if found.harm else "note"
-            self.report(found.path, found.node, _message(found), found.trace, severity, no_fix_reason=_no_fix(found))
+            reason = self._refusal(found, run)
+            fix = None if reason else _fix(found)
+            self.report(found.path, found.node, _message(found), found.trace, severity, fix=fix, no_fix_reason=reason)
+
+    def _refusal(self, found: _Again, run: Run) -> str:
+        """Why the second centring cannot simply go, or nothing."""
+        if found.harm == "slot":
+            return (
+                "the root's own joint is still absolute after the first centring, and what else reads it there is not"
+                " visible"
+            )
+        if found.harm == "sides" or found.relation == OTHER:
+            return "which of the two roots was meant is not visible, and the earlier centring has other readers"
+        here = (found.path, found.node[1])
+        if here in self.uncentred:
+            return "joints that nothing has centred before come here too, and those need it"
+        if found.refusal:
+            return found.refusal
+        if not self._all_centred(found, run):
+            return "other data sets are mixed into the same batches, and those do not centre their joints"
+        ours = any(found.where in self.written[site] for site in found.earlier)
+        if not found.in_place and not found.harm and (ours or self.written[here]):
+            return "the centred joints are changed in place, which must not reach the joints that they were made from"
+        return ""
+
+    def _all_centred(self, found: _Again, run: Run) -> bool:
+        """Whether every data set of the loaders that give these joints centres them."""
+        centring = {one for site in found.earlier for one in self.centring[site]}
+        for loader in run.interpreter.loaders.values():
+            sources: set[int] = set()
+            for value in (*loader.arguments[:1], *loader.keywords.values()):
+                _gather(value, sources, 0)
+            sources &= set(self.given)
+            if len(sources) > 1 and sources & centring and not all(self.given[one] for one in sources):
+                return False
+        return True
+
+
+def _fix(found: _Again) -> Fix:
+    arguments = () if found.argument is None else (("index", str(found.argument[0])), ("name", found.argument[1]))
+    actions = (Action(_DROP, span_of(found.path, found.node[1]), arguments),)
+    if found.harm == "stale":
+        reason = "the joints move by the root that is no longer subtracted twice, so what was trained on them changes"
+        return Fix("unsafe", _TITLE, actions, reason)
+    if found.harm == "marker":
+        reason = "where the root is invisible, the other joints keep their values, so what was trained on them changes"
+        return Fix("unsafe", _TITLE, actions, reason)
+    return Fix("unsafe" if found.caution else "safe", _TITLE, actions, found.caution)
+
+
+def _where(scope: Scope) -> tuple[str, int]:
+    """The function of a scope."""
+    return scope.module.path, scope.function.position if scope.function is not None else 0
+
+
+def _is_in_place(method: str) -> bool:
+    return method.endswith("_") and not method.endswith("__")
+
+
+def _holds_centred(value: Value, depth: int = 0) -> bool:
+    if "rooted" in value.tags:
+        return True
+    shape = value.shape
+    parts = list(shape.entries.values()) if isinstance(shape, Entries) else []
+    if isinstance(shape, Items):
+        parts = shape.items
+    return depth < 4 and any(_holds_centred(part, depth + 1) for part in parts)
+
+
+def _gather(value: Value, found: set[int], depth: int) -> None:
+    """The objects that a data set is, holds or views."""
+    shape = value.shape
+    if depth > 6:
+        return
+    parts: list[Value] = []
+    if isinstance(shape, Union):
+        parts = list(shape.options)
+    elif isinstance(shape, Items):
+        parts = shape.items if shape.rest is None else [*shape.items, shape.rest]
+    elif isinstance(shape, Elements):
+        parts = [shape.element]
+    elif isinstance(shape, Entries):
+        parts = list(shape.entries.values())
+    elif isinstance(shape, Made):
+        parts = shape.arguments
+    elif isinstance(shape, Instance) and id(shape) not in found:
+        found.add(id(shape))
+        parts = list(shape.attributes.values())
+    for part in parts:
+        _gather(part, found, depth + 1)
+
+
+def _centred_argument(event: BinaryEvent) -> tuple[int, str] | None:
+    """Position and name of the parameter that a function gives back centred, if that is all that it does."""
+    function = event.scope.function
+    left = event.node[3] if event.node[0] == "bin" else event.node[2]
+    if function is None or left[0] != "name":
+        return None
+    names = [row[0] for row in function.parameters]
+    if left[2] not in names or not _only_centres(function, event.node, left[2]):
+        return None
+    is_method = function.owner is not None and names[0] in ("self", "cls")
+    return names.index(left[2]) - is_method, left[2]
+
+
+def _only_centres(function: FunctionFacts, node: list[Any], name: str) -> bool:
+    """Whether a function's body is `return x - root`, with names for the root and the result at most."""
+    body = [one for one in function.body if not (one[0] == "expr" and one[2][0] == "const")]
+    result = ""
+    for statement in body[:-1]:
+        if statement[0] == "aug" and statement[1] == node[1] and statement[2][0] == "name":
+            result = name
+        elif statement[0] == "assign" and len(statement[2]) == 1 and statement[2][0][0] == "name":
+            if statement[3][1] == node[1]:
+                result = statement[2][0][2]
+            elif statement[2][0][2] == name or result:
+                return False
+        else:
+            return False
+    if not body or body[-1][0] != "return" or body[-1][2] is None:
+        return False
+    value = body[-1][2]
+    return bool(value[1] == node[1] or (result and value[0] == "name" and value[2] == result))
 
 
 def _message(found: _Again) -> str:
@@ -353,12 +532,6 @@ def _message(found: _Again) -> str:
         f"the centring at joint {first} is replaced by one at joint {second}: harmless as long as prediction and truth"
         " are treated alike, but the first has no effect here"
     )
-
-
-def _no_fix(found: _Again) -> str:
-    if found.harm == "sides" or (not found.harm and found.relation == OTHER):
-        return "which of the two roots was meant is not visible, and the earlier centring has other readers"
-    return ""
 
 
 def _sites(tag: Tag) -> list[Site]:
@@ -490,6 +663,89 @@ class DuplicateRootCentering(Rule):
     severity = "note"
     words = frozenset({"joints", "kp3d", "keypoints", "pose", "skeleton"})
     check = DuplicateRootCenteringCheck
+
+    def rewrite(self, action: Action, file: FileRewriter) -> None:
+        if action.kind == _DROP:
+            _drop(action, file)
+        else:
+            super().rewrite(action, file)
+
+
+def _drop(action: Action, file: FileRewriter) -> None:
+    """Leave what a subtraction or a centring call gets; with it goes a root that nothing else reads."""
+    import libcst as cst
+
+    from ddplint.rewriting import CannotRewrite
+
+    node = file.node_at(action.span)
+    if isinstance(node, cst.AugAssign):
+        file.remove(node)
+        _drop_root(file, node.value, node)
+        return
+    if isinstance(node, cst.Call):
+        given = dict(action.arguments)
+        named = [one for one in node.args if one.keyword is not None and one.keyword.value == given["name"]]
+        plain = [one for one in node.args if one.keyword is None and not one.star]
+        index = int(given["index"])
+        if not named and (index >= len(plain) or any(one.star for one in node.args)):
+            raise CannotRewrite("what the call centres is not visible")
+        kept = named[0].value if named else plain[index].value
+        _keep(file, node, kept)
+        callee = node.func
+        while isinstance(callee, cst.Attribute):
+            callee = callee.value
+        if isinstance(callee, cst.Name):
+            file.remove_unused_import(callee.value)
+        return
+    if not isinstance(node, cst.BinaryOperation):
+        raise CannotRewrite("no subtraction at this place")
+    _keep(file, node, node.left)
+    _drop_root(file, node.right, node)
+
+
+def _keep(file: FileRewriter, node: cst.BaseExpression, kept: cst.BaseExpression) -> None:
+    """Put a part of an expression into its place, or take the whole assignment away where it would say `x = x`."""
+    import libcst as cst
+
+    owner = file.parent(node)
+    whole = isinstance(owner, cst.Assign) and owner.value is node and len(owner.targets) == 1
+    if isinstance(owner, cst.Assign) and whole and file.code_of(owner.targets[0].target) == file.code_of(kept):
+        file.remove(owner)
+    else:
+        file.unwrap(node, kept)
+
+
+def _drop_root(file: FileRewriter, root: cst.BaseExpression, dropped: cst.CSTNode) -> None:
+    """Take away `root = joints[...]` where only what is dropped reads it."""
+    import libcst as cst
+
+    function = file.enclosing(dropped, cst.FunctionDef)
+    if function is None:
+        return
+    for name in sorted(_names_in(root)):
+        uses = [node for node in _nodes(function) if isinstance(node, cst.Name) and node.value == name]
+        inside = [node for node in uses if node is root or root in file.ancestors(node)]
+        outside = [node for node in uses if node not in inside]
+        target = file.parent(outside[0]) if len(outside) == 1 else None
+        made = file.parent(target) if isinstance(target, cst.AssignTarget) else None
+        if not isinstance(made, cst.Assign) or len(made.targets) != 1:
+            continue
+        calls = [node for node in _nodes(made.value) if isinstance(node, cst.Call)]
+        selects = isinstance(made.value, (cst.Subscript, cst.Call))
+        if selects and all(isinstance(one.func, cst.Attribute) for one in calls):
+            file.remove(made)
+
+
+def _names_in(node: cst.CSTNode) -> set[str]:
+    import libcst as cst
+
+    return {one.value for one in _nodes(node) if isinstance(one, cst.Name)}
+
+
+def _nodes(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+    yield node
+    for child in node.children:
+        yield from _nodes(child)
 
 
 RULE = DuplicateRootCentering()

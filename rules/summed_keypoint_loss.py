@@ -98,17 +98,24 @@ constructor's parameter.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
 
-from ddplint.findings import Action
+from ddplint.facts.lower import unpack
+from ddplint.findings import Action, Fix, Span
 from ddplint.flow.events import AssignEvent, BinaryEvent, CallEvent, ReturnEvent, Scope
 from ddplint.flow.knowledge import Knowledge
 from ddplint.flow.run import Run
-from ddplint.flow.values import OPAQUE, Const, Entries, Items, Made, Partial, Place, Tag, Value
+from ddplint.flow.values import OPAQUE, Const, Entries, Items, Made, Part, Partial, Place, Tag, Value
 from ddplint.rules.base import Check, Rule, span_of
 
+if TYPE_CHECKING:
+    from ddplint.rewriting import FileRewriter
+
+Node = list[Any]
 Form = Literal["outer-sum", "full-sum", "dims", "reduction"]
 
 # what the values of a loss's parameters mean; another value is the mean
@@ -120,6 +127,23 @@ _REDUCTIONS: tuple[tuple[str, dict[str | bool, str]], ...] = (
 
 # a literal divisor up to this is a number of terms or the half of a square, no batch size
 _SMALL = 4
+
+
+_AVERAGE = "average"
+_DIVIDE = "divide"
+_UNSAFE = (
+    "the loss and its gradient shrink by the batch size, while learning rate, gradient clipping and the weights against"
+    " other terms were tuned to the sum"
+)
+
+# names of a batch's size, and methods whose result has samples in another place than what they are called on
+_BATCH_NAME = re.compile(r"(?i)(n_?|num_?)?(b|bs|bsz|bz|batch|batch_?size|samples)")
+_MOVES_SAMPLES = frozenset({
+    "T", "cat", "concat", "concatenate", "stack", "hstack", "vstack", "einsum", "matmul", "mm", "bmm", "sum", "mean",
+    "max", "min", "amax", "amin", "median", "norm", "index_select", "masked_select", "gather", "take", "nonzero",
+    "repeat", "repeat_interleave", "expand", "tile", "unfold", "chunk", "split", "unbind", "t", "movedim", "ravel",
+    "zip", "range", "enumerate",
+})  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -138,10 +162,209 @@ class _Site:
     divided: bool = False
     divided_in: set[int] = field(default_factory=set)
     ends: list[tuple[Place, ...]] = field(default_factory=list)
+    # the two sides of the residuals that are summed, as far as they stand in the same function, and their values
+    sides: list[tuple[Node, Value | None]] = field(default_factory=list)
+
+    def obstacle(self) -> str:
+        """Why this sum must stay a sum, or nothing."""
+        if self.constructor_default:
+            return "the sum is the default of a constructor's parameter, which other callers may rely on"
+        return "another caller divides this sum already" if self.divided else ""
 
     def actions(self) -> tuple[Action, ...]:
-        """What a codemod needs to divide this sum."""
-        return (Action(self.form, span_of(self.path, self.node[1])),)
+        """What divides this sum by the number of samples; empty where that number is not at hand."""
+        span = span_of(self.path, self.node[1])
+        body = _Body(self.scope)
+        given = _dims_node(self.node, self.receiver)
+        plain = self.node[2][0] == "attr" and not any(name in ("keepdim", "keepdims") for name, _ in self.node[4])
+        if self.form == "dims" and plain and given is not None:
+            if given[0] == "const" and given[2] == 0:
+                return (Action(_AVERAGE, span),)
+            rest = _numbers(given)
+            if self.receiver is not None and rest and 0 in rest and min(rest) == 0 and len(rest) > 1:
+                others = [str(one) for one in rest if one]
+                text = others[0] if len(others) == 1 else f"({', '.join(others)})"
+                return (
+                    Action("replace-text", span_of(self.path, given[1]), (("text", text),)),
+                    Action("wrap", span, (("template", "{}.mean(dim=0)"),)),
+                )
+        summed = self.receiver if self.receiver is not None else next(iter(self.node[3]), None)
+        bare = self.form in ("full-sum", "outer-sum") and plain and not self.node[4]
+        if bare and summed is not None and body.is_per_sample(summed, self.node[1]):
+            return (Action(_AVERAGE, span),)
+        length = body.batch_size(self.node[1], [side for side, _ in self.sides])
+        if length is not None:
+            return (Action(_DIVIDE, span, (("by", length),)),)
+        for _, value in self.sides:
+            if value is not None and isinstance(value.shape, Part) and not _all_samples(value.shape.index):
+                return ()
+        for side, _ in self.sides:
+            tensor = body.samples_of(side, self.node[1])
+            if tensor is not None:
+                place = span_of(self.path, tensor[1])
+                of = f"{place.row} {place.column} {place.end_row} {place.end_column}"
+                return (Action(_DIVIDE, span, (("of", of),)),)
+        return ()
+
+
+class _Body:
+    """What the statements of a function say of the values in it, read from its facts."""
+
+    def __init__(self, scope: Scope) -> None:
+        function = scope.function
+        self.statements = function.body if function is not None else scope.module.statements()
+
+    @cached_property
+    def bindings(self) -> list[tuple[Node, Node, int, tuple[int, ...]]]:
+        """All bindings: target, value, position of the statement, the blocks around it."""
+        return list(_bindings(self.statements, ()))
+
+    @cached_property
+    def _indices(self) -> int:
+        """The largest number of axes that an index in the function names; many where it asks for the rank."""
+        count = 0
+        for node in _walk(self.statements):
+            if node[0] == "sub" and node[3][0] == "tuple":
+                count = max(count, len(node[3][2]))
+            elif node[0] == "attr" and node[3] in ("dim", "ndim", "ndimension"):
+                return 99
+        return count
+
+    def bound_to(self, name: str, before: int) -> list[tuple[Node, Node, int, tuple[int, ...]]]:
+        """The bindings of a name ahead of a position."""
+        return [row for row in self.bindings if row[2] < before and name in _bound_names(row[0])]
+
+    def _blocks_at(self, position: int) -> tuple[int, ...]:
+        return _blocks_around(self.statements, position)
+
+    def batch_size(self, position: int, sides: list[Node]) -> str | None:
+        """A name that the function gave the number of samples before."""
+        around = self._blocks_at(position)
+        own = {name for side in sides for name in _roots(side)}
+        for target, value, where, blocks in reversed(self.bindings):
+            if where >= position or blocks != around[: len(blocks)]:
+                continue
+            first = target[2][0] if target[0] in ("tuple", "list") and target[2] else target
+            tensor = _first_length(value, target[0] in ("tuple", "list"))
+            if first[0] != "name" or tensor is None or len(self.bound_to(first[2], position)) != 1:
+                continue
+            is_named = _BATCH_NAME.fullmatch(first[2]) is not None
+            if is_named and (self.leads(tensor, where) or own & set(_roots(tensor))):
+                return str(first[2])
+        return None
+
+    def samples_of(self, node: Node, position: int) -> Node | None:
+        """A name, attribute or entry in an expression whose first axis is that of the samples."""
+        if not self.leads(node, position):
+            return None
+        while True:
+            kind = node[0]
+            if kind == "name":
+                return node
+            if kind == "sub":
+                if node[3][0] == "const" and isinstance(node[3][2], str) and node[2][0] in ("name", "attr"):
+                    return node
+                node = node[2]
+            elif kind == "call" and node[2][0] == "attr":
+                if node[2][3] in ("view", "reshape", "forward") or not _is_tensor_method(node):
+                    return None
+                node = node[2][2]
+            elif kind == "bin" and node[3][0] != "const":
+                node = node[3]
+            else:
+                return None
+
+    def leads(self, node: Node, position: int, depth: int = 0) -> bool:
+        """Whether, as far as the function shows, the first axis of a value is that of the samples."""
+        kind = node[0]
+        if depth > 12:
+            return False
+        if kind == "name":
+            rows = self.bound_to(node[2], position)
+            return all(self._binds_samples(row, node[2], depth + 1) for row in rows)
+        if kind == "attr":
+            return node[3] not in _MOVES_SAMPLES and self.leads(node[2], position, depth + 1)
+        if kind == "sub":
+            index = node[3]
+            if index[0] == "const" and isinstance(index[2], str):
+                return self.leads(node[2], position, depth + 1)
+            first = index[2][0] if index[0] == "tuple" and index[2] else index
+            return _is_whole(first) and self.leads(node[2], position, depth + 1)
+        if kind == "bin":
+            sides = [side for side in node[3:5] if side[0] not in ("const", "unary")]
+            return bool(sides) and all(self.leads(side, position, depth + 1) for side in sides)
+        if kind == "unary":
+            return self.leads(node[3], position, depth + 1)
+        return kind == "call" and self._call_leads(node, position, depth)
+
+    def _call_leads(self, node: Node, position: int, depth: int) -> bool:
+        callee = node[2]
+        if callee[0] != "attr":
+            return callee[0] == "name" and callee[2] not in _MOVES_SAMPLES
+        owner, name = callee[2], callee[3]
+        arguments = node[3]
+        numbers = [_number(one) for one in arguments]
+        if name in _MOVES_SAMPLES:
+            return False
+        if name in ("view", "reshape"):
+            if arguments and _first_length(arguments[0], False) is not None:
+                return True
+            if arguments and arguments[0][0] == "name" and _BATCH_NAME.fullmatch(arguments[0][2]):
+                return True
+            return len(arguments) > 2 and numbers[0] == -1 and self.leads(owner, position, depth + 1)
+        if name in ("flatten", "squeeze", "unsqueeze", "transpose", "swapaxes"):
+            given = [one for one in [*numbers, *(_number(value) for _, value in node[4])] if one is not None]
+            if not given or 0 in given:
+                return False
+        if name == "permute" and (not numbers or numbers[0] != 0):
+            return False
+        return self.leads(owner, position, depth + 1)
+
+    def _binds_samples(self, row: tuple[Node, Node, int, tuple[int, ...]], name: str, depth: int) -> bool:
+        target, value, where, _ = row
+        if value[0] == "for":
+            # the batches of a loader; zip, range and their like give single samples
+            return not any(node[0] == "name" and node[2] in ("zip", "range") for node in _walk([value[2]]))
+        if target[0] == "sub":
+            return True
+        if target[0] in ("tuple", "list") and value[0] in ("tuple", "list") and len(target[2]) == len(value[2]):
+            return all(
+                self.leads(one, where, depth + 1)
+                for side, one in zip(target[2], value[2])
+                if name in _bound_names(side)
+            )
+        return self.leads(value, where, depth + 1)
+
+    def is_per_sample(self, node: Node, position: int) -> bool:
+        """Whether all axes but that of the samples were reduced before."""
+        reduced: list[list[int]] = []
+        for _ in range(8):
+            if node[0] == "name":
+                rows = self.bound_to(node[2], position)
+                blocks = self._blocks_at(position)
+                if not rows or rows[-1][0][0] != "name" or rows[-1][3] != blocks[: len(rows[-1][3])]:
+                    break
+                position, node = rows[-1][2], rows[-1][1]
+                continue
+            if node[0] != "call" or node[2][0] != "attr" or node[2][3] not in ("sum", "mean", "norm"):
+                break
+            if any(name in ("keepdim", "keepdims") for name, _ in node[4]):
+                return False
+            method = not (node[2][2][0] == "name" and node[2][3] != "norm" and len(node[3]) > 1)
+            given = _dims_node(node, node[2][2] if method and node[2][3] != "norm" else None)
+            numbers = _numbers(given) if given is not None else []
+            if not numbers:
+                return False
+            reduced.append(numbers)
+            inner = node[2][2] if node[2][3] != "norm" and method else next(iter(node[3]), node[2][2])
+            node = inner
+        if len(reduced) == 1:
+            dims = sorted(reduced[0])
+            return len(dims) > 1 and dims == list(range(1, len(dims) + 1)) and self._indices <= len(dims) + 1
+        if len(reduced) == 2 and self._indices <= 3:
+            last, first = reduced
+            return last == [1] and first in ([-1], [1], [2])
+        return False
 
 
 class SummedKeypointLossCheck(Check):
@@ -151,6 +374,10 @@ class SummedKeypointLossCheck(Check):
         self.mentioned: dict[int, tuple[list[Any], str]] = {}
         # values that stand for a reduction, with where they were written; kept, so that no id is used twice
         self.written: dict[int, tuple[Value, Place, bool]] = {}
+        # residuals by place: what is compared with what
+        self.residuals: dict[tuple[str, int], tuple[Scope, list[tuple[Node, Value | None]]]] = {}
+        # the sums that meet in one total
+        self.totals: list[frozenset[Any]] = []
         self.fitting_roots: set[int] = set()
         self.training_roots: set[int] = set()
 
@@ -161,10 +388,15 @@ class SummedKeypointLossCheck(Check):
         if operator == "-":
             if isinstance(event.left.shape, Const) or isinstance(event.right.shape, Const):
                 return None
-            return self._with_residual(event.result, event.node, event.scope)
+            left = event.node[2 if event.in_place else 3]
+            sides: list[tuple[Node, Value | None]] = [(left, event.left), (event.node[4], event.right)]
+            return self._with_residual(event.result, event.node, event.scope, sides)
         if operator == "/":
             return self._divided(event)
         if operator == "*":
+            if "batch_sum" in event.result.tags and 0 in (event.left.constant, event.right.constant):
+                # keeps a graph alive, is no loss
+                return _without(event.result, "batch_sum")
             for one, other in ((event.left, event.right), (event.right, event.left)):
                 if "batch_sum" in one.tags and "normalised" in other.tags:
                     self._note_division(one.tags["batch_sum"], event.scope)
@@ -215,17 +447,27 @@ class SummedKeypointLossCheck(Check):
                 return _without(event.result, "residual")
             return None
         if "distance" in kinds:
-            return self._with_residual(event.result, event.node, event.scope)
+            return self._with_residual(event.result, event.node, event.scope, _compared(event))
         if "regression-loss-call" in kinds:
             return self._loss(event)
         return None
 
-    def _with_residual(self, value: Value, node: list[Any], scope: Scope) -> Value:
+    def _with_residual(self, value: Value, node: Node, scope: Scope, sides: list[tuple[Node, Value | None]]) -> Value:
         place = _place(scope, node, "is the residual")
         detail = self._pose_word(node) or self._pose_scope(scope)
-        return Value(
-            value.shape, {**value.tags, "residual": Tag((place,), detail=detail)}, value.conditions, value.identity
-        )
+        origin = (scope.module.path, node[1])
+        self.residuals[origin] = (scope, sides)
+        tag = Tag((place,), origins=frozenset([origin]), detail=detail)
+        return Value(value.shape, {**value.tags, "residual": tag}, value.conditions, value.identity)
+
+    def _sides(self, site: _Site, origins: frozenset[Any]) -> None:
+        """Note what is compared with what, where that stands in the function of the sum."""
+        for origin in sorted(origins):
+            scope, sides = self.residuals[origin]
+            if scope.module is not site.scope.module or scope.function is not site.scope.function:
+                continue
+            known = [one for one, _ in site.sides]
+            site.sides += [(one, value) for one, value in sides if one not in known]
 
     def _sum(self, event: CallEvent) -> Value | None:
         summed = _summed_value(event)
@@ -247,6 +489,7 @@ class SummedKeypointLossCheck(Check):
         elif receiver is not None and _is_sum(receiver):
             form = "outer-sum"
         site = self._site(event, form, (), residual.detail, receiver=receiver)
+        self._sides(site, residual.origins)
         result = _without(event.result, "residual") if form != "dims" else event.result
         return self._tag(result, site)
 
@@ -255,14 +498,18 @@ class SummedKeypointLossCheck(Check):
         shape = event.callee.shape
         reduction, places, default = self._reduction(event, shape if isinstance(shape, Made) else None)
         if reduction == "none":
-            return self._with_residual(_without(event.result, "residual"), event.node, event.scope)
+            return self._with_residual(
+                _without(event.result, "residual"), event.node, event.scope, _compared(event)
+            )
         result = _without(event.result, "residual")
         if reduction != "sum" or event.scope.no_grad:
             return result
         if any("normalised" in value.tags for value in event.arguments):
             return result
         word = self._pose_word(event.node) or self._pose_scope(event.scope)
-        return self._tag(result, self._site(event, "reduction", places, word, default))
+        site = self._site(event, "reduction", places, word, default)
+        site.sides = site.sides or _compared(event)
+        return self._tag(result, site)
 
     def _reduction(self, event: CallEvent, made: Made | None) -> tuple[str, tuple[Place, ...], bool]:
         """The reduction of a loss call, the places that say so, and whether a constructor's default does."""
@@ -432,6 +679,7 @@ class SummedKeypointLossCheck(Check):
         if self._is_fitting(scope) or scope.root in self.fitting_roots - self.training_roots:
             return
         place = _place(scope, node, message)
+        self.totals.append(tag.origins)
         for origin in tag.origins:
             site = self.sites.get(origin)
             if site is None or scope.root in site.divided_in:
@@ -448,12 +696,40 @@ class SummedKeypointLossCheck(Check):
             if not site.is_pose or not site.ends or self._is_fitting(site.scope):
                 continue
             trace = min(site.ends, key=lambda steps: (len(steps), steps))
-            reason = ""
-            if site.constructor_default:
-                reason = "the sum is the default of a constructor's parameter, which other callers may rely on"
-            elif site.divided:
-                reason = "another caller divides this sum already"
-            self.report(site.path, site.node, self._message(site), trace, no_fix_reason=reason)
+            fix, reason = self._fix(site)
+            self.report(site.path, site.node, self._message(site), trace, fix=fix, no_fix_reason=reason)
+
+    def _siblings(self, site: _Site) -> list[_Site]:
+        """The sums that meet this one in some total, and those that meet them, in order of place."""
+        together = {(site.path, site.node[1])}
+        grown = True
+        while grown:
+            grown = False
+            for origins in self.totals:
+                if not together.isdisjoint(origins) and not origins <= together:
+                    together |= origins
+                    grown = True
+        return [self.sites[origin] for origin in sorted(together) if origin in self.sites]
+
+    def _fix(self, site: _Site) -> tuple[Fix | None, str]:
+        """The repair of all sums of one total, or why there is none."""
+        reason = site.obstacle()
+        actions: list[Action] = []
+        siblings = self._siblings(site)
+        for one in siblings if not reason else []:
+            obstacle, own = one.obstacle(), one.actions()
+            if not obstacle and not own:
+                obstacle = "no value at hand where it is summed is sure to have the samples as its first axis"
+            if obstacle:
+                place = f"{one.path}:{span_of(one.path, one.node[1]).row}"
+                reason = obstacle if one is site else f"the term at {place} must change with it, but {obstacle}"
+                break
+            actions += own
+        if reason:
+            return None, reason
+        what = "loss" if len(siblings) == 1 else f"{len(siblings)} summed terms"
+        title = f"Divide the {what} by the batch size"
+        return Fix("unsafe", title, tuple(actions), _UNSAFE), ""
 
     def _message(self, site: _Site) -> str:
         kind = "this loss" if not site.what else f"the loss on `{site.what}`"
@@ -539,6 +815,132 @@ def _covers_batch(event: CallEvent) -> bool:
     return isinstance(given.shape, Const) and given.constant == 0 and not isinstance(given.constant, bool)
 
 
+def _compared(event: CallEvent) -> list[tuple[Node, Value | None]]:
+    """The nodes and values of what a loss or a distance compares."""
+    rows = ((event.argument_node(0, "input"), event.argument(0, "input")),
+            (event.argument_node(1, "target"), event.argument(1, "target")))  # fmt: skip
+    return [(node, value) for node, value in rows if node is not None]
+
+
+def _dims_node(node: Node, receiver: Node | None) -> Node | None:
+    """The argument of a reduction that says over which axes it goes."""
+    named = next((value for name, value in node[4] if name in ("dim", "axis")), None)
+    index = 0 if receiver is not None else 1
+    return named if named is not None else (node[3][index] if len(node[3]) > index else None)
+
+
+def _number(node: Node) -> int | None:
+    if node[0] == "unary" and node[2] == "u-":
+        inner = _number(node[3])
+        return None if inner is None else -inner
+    is_number = node[0] == "const" and isinstance(node[2], int) and not isinstance(node[2], bool)
+    return node[2] if is_number else None
+
+
+def _numbers(node: Node) -> list[int]:
+    """A literal number or tuple of them; empty for anything else."""
+    parts = [_number(one) for one in (node[2] if node[0] in ("tuple", "list") else [node])]
+    return [one for one in parts if one is not None] if None not in parts else []
+
+
+def _first_length(node: Node, unpacked: bool) -> Node | None:
+    """The tensor of `x.shape[0]` or `x.size(0)`; of `x.shape` and `x.size()` where those are unpacked."""
+    if unpacked:
+        if node[0] == "attr" and node[3] == "shape":
+            return list(node[2])
+        is_size = node[0] == "call" and node[2][0] == "attr" and node[2][3] == "size" and not node[3]
+        return list(node[2][2]) if is_size else None
+    if node[0] == "sub" and _number(node[3]) == 0:
+        return _first_length(node[2], True)
+    if node[0] == "call" and node[2][0] == "attr" and node[2][3] == "size" and len(node[3]) == 1:
+        return list(node[2][2]) if _number(node[3][0]) == 0 else None
+    return None
+
+
+def _is_whole(index: Node) -> bool:
+    """Whether an index leaves all of its axis: `:` or `...`."""
+    if index[0] == "slice":
+        return all(part is None for part in index[2:5])
+    return index[0] == "opaque"
+
+
+def _all_samples(index: str) -> bool:
+    """Whether a selection, as the flow spells it, keeps the first axis whole."""
+    return index.startswith((":,", "...", "None")) or index in (":", "")
+
+
+def _is_tensor_method(node: Node) -> bool:
+    """Whether a call may be one of a tensor's methods rather than of a model: it gets no tensor of its own."""
+    return all(_number(one) is not None or one[0] in ("const", "attr", "name") for one in node[3])
+
+
+def _walk(node: Any) -> Iterator[Node]:
+    """All nodes below a node or list of nodes."""
+    if not isinstance(node, list):
+        return
+    if node and isinstance(node[0], str) and len(node) > 1:
+        yield node
+    for part in node:
+        yield from _walk(part)
+
+
+def _roots(node: Any) -> Iterator[str]:
+    return (one[2] for one in _walk(node) if one[0] == "name")
+
+
+def _bound_names(target: Node) -> set[str]:
+    """The names that a target binds or, for an item, changes."""
+    if target[0] == "name":
+        return {target[2]}
+    if target[0] in ("tuple", "list"):
+        return {name for one in target[2] for name in _bound_names(one)}
+    return _bound_names(target[2]) if target[0] in ("star", "sub") else set()
+
+
+def _blocks_of(statement: Node) -> Iterator[list[Node]]:
+    """The blocks of a compound statement."""
+    kind = statement[0]
+    if kind == "if" or kind == "while":
+        yield from (one for one in statement[3:] if one)
+    elif kind == "for":
+        yield from (one for one in statement[4:] if one)
+    elif kind == "with":
+        yield statement[3]
+    elif kind == "try":
+        yield statement[2]
+        yield from (handler[2] for handler in statement[3])
+        yield from (one for one in statement[4:] if one)
+
+
+def _bindings(block: list[Node], around: tuple[int, ...]) -> Iterator[tuple[Node, Node, int, tuple[int, ...]]]:
+    inside = (*around, block[0][1] if block else 0)
+    for statement in block:
+        kind, where = statement[0], statement[1]
+        if kind == "assign":
+            yield from ((target, statement[3], where, inside) for target in statement[2])
+        elif kind == "ann" and statement[4] is not None:
+            yield statement[2], statement[4], where, inside
+        elif kind == "aug":
+            yield statement[2], ["bin", where, statement[3], statement[2], statement[4]], where, inside
+        elif kind == "for":
+            yield statement[2], ["for", where, statement[3]], where, (*inside, where)
+        for inner in _blocks_of(statement):
+            yield from _bindings(inner, inside)
+
+
+def _blocks_around(block: list[Node], position: int) -> tuple[int, ...]:
+    """The blocks around the statement in which a position lies."""
+    before = [statement for statement in block if statement[1] <= position]
+    if not before:
+        return ()
+    inside: tuple[int, ...] = (block[0][1],)
+    for inner in _blocks_of(before[-1]):
+        if inner and inner[0][1] <= position and unpack(inner[-1][1])[2:] >= unpack(position)[2:]:
+            below = _blocks_around(inner, position)
+            return (*inside, *below)
+    return inside
+
+
 def _is_sum(node: list[Any]) -> bool:
     return bool(node[0] == "call" and node[2][0] == "attr" and node[2][3] == "sum")
 
@@ -549,6 +951,31 @@ class SummedKeypointLoss(Rule):
     severity = "warning"
     words = frozenset({"sum", "size_average", "reduction"})
     check = SummedKeypointLossCheck
+
+    def rewrite(self, action: Action, file: FileRewriter) -> None:
+        given = dict(action.arguments)
+        if action.kind == _AVERAGE:
+            _average(action, file)
+        elif action.kind == _DIVIDE and "by" in given:
+            file.wrap(file.expression_at(action.span), f"{{}} / {given['by']}")
+        elif action.kind == _DIVIDE:
+            place = Span(action.span.path, *(int(one) for one in given["of"].split()))
+            tensor = file.code_of(file.expression_at(place))
+            file.wrap(file.expression_at(action.span), f"{{}} / {tensor}.shape[0]")
+        else:
+            super().rewrite(action, file)
+
+
+def _average(action: Action, file: FileRewriter) -> None:
+    """`sum` becomes `mean`, with the same arguments."""
+    import libcst as cst
+
+    from ddplint.rewriting import CannotRewrite
+
+    call = file.call_at(action.span)
+    if not isinstance(call.func, cst.Attribute):
+        raise CannotRewrite("the sum is called by a name of its own")
+    file.replace(call.func.attr, "mean")
 
 
 RULE = SummedKeypointLoss()

@@ -1,4 +1,4 @@
-"""The same input gives the same bytes, whatever the number of processes, the cache, the order of files and the hash seed."""
+"""The same input gives the same bytes, whatever the processes, the cache, the order of files and the hash seed."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from fixture_files import FIXTURES
 
 from ddplint.config import Settings
 from ddplint.engine import check
 from ddplint.report.json import render_json
-from fixture_files import FIXTURES
 
 PARTS = ("DDP101", "DDP302")
 
@@ -30,7 +30,18 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(tree: Path, cache: Path, *options: str, paths: tuple[str, ...] = (".",), seed: str = "0") -> bytes:
     environment = {**os.environ, "DDPLINT_CACHE_DIR": str(cache), "PYTHONHASHSEED": seed}
-    command = [sys.executable, "-m", "ddplint", "check", "--isolated", "--exit-zero", "--output-format", "json", *options, *paths]
+    command = [
+        sys.executable,
+        "-m",
+        "ddplint",
+        "check",
+        "--isolated",
+        "--exit-zero",
+        "--output-format",
+        "json",
+        *options,
+        *paths,
+    ]
     done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout
@@ -51,6 +62,8 @@ def test_unrelated_files_change_nothing(tree: Path, tmp_path: Path, monkeypatch:
     monkeypatch.chdir(small)
     alone = render_json(check(["."], Settings(cache=False, jobs=1)))
     for number in range(20):
-        (small / f"unrelated_{number}.py").write_text(f"def helper_{number}(a, b):\n    return a * b + {number}\n", encoding="utf-8")
+        (small / f"unrelated_{number}.py").write_text(
+            f"def helper_{number}(a, b):\n    return a * b + {number}\n", encoding="utf-8"
+        )
     together = render_json(check(["."], Settings(cache=False, jobs=1)))
     assert together == alone

@@ -7,11 +7,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from fixture_files import Fixture, all_fixtures
 
 from ddplint.config import Settings
 from ddplint.engine import check
 from ddplint.result import Result
-from fixture_files import Fixture, all_fixtures
 
 FIXTURES = all_fixtures()
 
@@ -37,7 +37,9 @@ def test_findings_are_those_expected(fixture: Fixture, tmp_path: Path, monkeypat
 
 
 @pytest.mark.parametrize("fixture", [one for one in FIXTURES if one.steps()], ids=lambda fixture: fixture.name)
-def test_traces_pass_through_the_marked_lines(fixture: Fixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_traces_pass_through_the_marked_lines(
+    fixture: Fixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     result = run(fixture, tmp_path, monkeypatch)
     passed = {(step.span.path, step.span.row, one.code) for one in result.findings for step in one.trace}
     passed |= {(one.span.path, one.span.row, one.code) for one in result.findings}
@@ -54,5 +56,3 @@ def test_each_rule_has_enough_fixtures() -> None:
     assert len({fixture.code for fixture in FIXTURES}) >= 6
     assert all(fixture.expected() for fixture in FIXTURES if fixture.is_bug)
     assert not any(fixture.expected() for fixture in FIXTURES if not fixture.is_bug)
-
-

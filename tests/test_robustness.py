@@ -13,14 +13,44 @@ from ddplint.config import Settings
 from ddplint.engine import check
 
 FRAGMENTS = [
-    "import torch", "from torch import nn", "x = x", "x = [x]", "x.append(x)", "d = {}", "d['a'] = d", "class A(A): pass",
-    "class B:\n    def __init__(self): self.b = B()\n    def __call__(self, x): return self(x)", "def f(x): return f(f)", "f(f)", "x = f(x)(x)",
-    "loss = nn.BCELoss()(torch.sigmoid(x), y)", "for x in x: x = x[0]", "while x: x = x.next", "a, *b = b, a", "lambda: (yield)",
-    "x = {**x, 'k': [*x]}", "if rank == 0:\n    print(metric)", "with torch.no_grad() as x: pass", "x -= x[:, 0:1]", "0 * sum(p.sum() for p in x.parameters())",
-    "try:\n    x\nexcept E as e:\n    raise\nfinally:\n    y = 1", "from . import x", "from x import *", "import x.y as z", "del x", "global g",
-    "match x:\n    case [a, *r]: pass\n    case {'k': v, **o}: pass", "x = super().__init__(x)", "@f\n@f.setter\ndef g(self): return g",
-    "torch.utils.data.DataLoader(x, shuffle=True, **x)", "getattr(x, 'y')(x)", "sum(x, x)", "next(iter(x))", "x: int = f", "assert x, y",
-]  # fmt: skip
+    "import torch",
+    "from torch import nn",
+    "x = x",
+    "x = [x]",
+    "x.append(x)",
+    "d = {}",
+    "d['a'] = d",
+    "class A(A): pass",
+    "class B:\n    def __init__(self): self.b = B()\n    def __call__(self, x): return self(x)",
+    "def f(x): return f(f)",
+    "f(f)",
+    "x = f(x)(x)",
+    "loss = nn.BCELoss()(torch.sigmoid(x), y)",
+    "for x in x: x = x[0]",
+    "while x: x = x.next",
+    "a, *b = b, a",
+    "lambda: (yield)",
+    "x = {**x, 'k': [*x]}",
+    "if rank == 0:\n    print(metric)",
+    "with torch.no_grad() as x: pass",
+    "x -= x[:, 0:1]",
+    "0 * sum(p.sum() for p in x.parameters())",
+    "try:\n    x\nexcept E as e:\n    raise\nfinally:\n    y = 1",
+    "from . import x",
+    "from x import *",
+    "import x.y as z",
+    "del x",
+    "global g",
+    "match x:\n    case [a, *r]: pass\n    case {'k': v, **o}: pass",
+    "x = super().__init__(x)",
+    "@f\n@f.setter\ndef g(self): return g",
+    "torch.utils.data.DataLoader(x, shuffle=True, **x)",
+    "getattr(x, 'y')(x)",
+    "sum(x, x)",
+    "next(iter(x))",
+    "x: int = f",
+    "assert x, y",
+]
 
 
 def run(folder: Path, content: bytes) -> tuple[int, int]:
@@ -41,7 +71,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(content=st.one_of(st.binary(max_size=300), st.text(max_size=200).map(lambda text: text.encode("utf-8", "surrogatepass"))))
+@given(
+    content=st.one_of(
+        st.binary(max_size=300), st.text(max_size=200).map(lambda text: text.encode("utf-8", "surrogatepass"))
+    )
+)
 def test_any_bytes_are_read_or_named(folder: Path, content: bytes) -> None:
     run(folder, content)
 
@@ -51,7 +85,9 @@ def test_any_bytes_are_read_or_named(folder: Path, content: bytes) -> None:
 def test_odd_programs_end(folder: Path, parts: list[str], in_function: bool) -> None:
     body = "\n".join(parts)
     if in_function:
-        body = "def run(x, y, rank):\n    pass\n" + "\n".join(f"    {line}" for line in body.splitlines() if "*" not in line or "import" not in line)
+        body = "def run(x, y, rank):\n    pass\n" + "\n".join(
+            f"    {line}" for line in body.splitlines() if "*" not in line or "import" not in line
+        )
     run(folder, body.encode())
 
 
@@ -77,7 +113,9 @@ def test_unreadable_files_are_named_with_the_reason(folder: Path, content: bytes
 
 def test_files_of_the_standard_library_are_read() -> None:
     package = Path(sysconfig.get_paths()["stdlib"], "concurrent")
-    result = check([str(package), str(package.parent / "asyncio"), str(package.parent / "email")], Settings(cache=False, jobs=1))
+    result = check(
+        [str(package), str(package.parent / "asyncio"), str(package.parent / "email")], Settings(cache=False, jobs=1)
+    )
     assert not result.errors
     assert not result.skipped
     assert result.files_read > 40

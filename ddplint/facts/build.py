@@ -28,7 +28,9 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class FileFacts:
-    """Facts of one file: zlib over JSON of what `lower` gives, and the names that the file reads, separated by spaces."""
+    """Facts of one file: zlib over JSON of what `lower` gives, and the names that the file reads, separated by
+    spaces.
+    """
 
     path: str
     blob: bytes
@@ -87,7 +89,9 @@ def _facts_of(reference: SourceRef, cache: str | None) -> _One:
 
 
 def _load(place: Path) -> tuple[bytes, str] | None:
-    """What the cache keeps for a file: a digest line, the names it reads, the packed facts; None where it is absent or damaged."""
+    """What the cache keeps for a file: a digest line, the names it reads, the packed facts; None where it is absent
+    or damaged.
+    """
     try:
         data = place.read_bytes()
     except OSError:
@@ -123,7 +127,9 @@ def build_facts(
     cache_dir: Path | None,
     progress: Progress = lambda done, total: None,
 ) -> FactsResult:
-    """Facts of all files. `words` are those without which no rule can report: a program without any of them is not parsed."""
+    """Facts of all files. `words` are those without which no rule can report: a program without any of them is not
+    parsed.
+    """
     cache = str(cache_dir / f"facts-{FACTS_VERSION}") if cache_dir else None
     made: list[_One] = []
     if jobs <= 1 or len(files) <= _FEW:

@@ -1,6 +1,7 @@
 """Lower one parsed file to facts.
 
-A node is a list `[kind, position, ...]`; `pack` and `unpack` turn a position into one integer and back. Rows count from 1, columns
+A node is a list `[kind, position, ...]`; `pack` and `unpack` turn a position into one integer and back. Rows count
+from 1, columns
 from 0, in characters. None stands for an absent child.
 
 Expressions
@@ -231,16 +232,20 @@ def _comprehension(kind: str) -> Callable[[Lowering, Any], Node]:
         generators = [
             [low.expression(one.target), low.expression(one.iter), low.expressions(one.ifs)] for one in node.generators
         ]
-        element = (
-            [low.expression(node.key), low.expression(node.value)] if kind == "dict" else low.expression(node.elt)
-        )
+        element = [low.expression(node.key), low.expression(node.value)] if kind == "dict" else low.expression(node.elt)
         return ["comp", low.position(node), kind, element, generators]
 
     return lower
 
 
 def _slice(low: Lowering, node: ast.Slice) -> Node:
-    return ["slice", low.position(node), low.expression(node.lower), low.expression(node.upper), low.expression(node.step)]
+    return [
+        "slice",
+        low.position(node),
+        low.expression(node.lower),
+        low.expression(node.upper),
+        low.expression(node.step),
+    ]
 
 
 def _compare(low: Lowering, node: ast.Compare) -> Node:
@@ -283,7 +288,9 @@ _EXPRESSIONS: dict[type, Callable[[Lowering, Any], Node]] = {
     ast.List: _items("list"),
     ast.Set: _items("set"),
     ast.Dict: _dict,
-    ast.Subscript: lambda low, node: ["sub", low.position(node), low.expression(node.value), low.expression(node.slice)],
+    ast.Subscript: lambda low, node: [
+        "sub", low.position(node), low.expression(node.value), low.expression(node.slice)
+    ],
     ast.Slice: _slice,
     ast.IfExp: lambda low, node: [
         "ifexp", low.position(node), low.expression(node.test), low.expression(node.body), low.expression(node.orelse)
@@ -359,7 +366,13 @@ def _augmented(low: Lowering, node: ast.AugAssign) -> Node:
 
 
 def _annotated(low: Lowering, node: ast.AnnAssign) -> Node:
-    return ["ann", low.position(node), low.expression(node.target), low.expression(node.annotation), low.expression(node.value)]
+    return [
+        "ann",
+        low.position(node),
+        low.expression(node.target),
+        low.expression(node.annotation),
+        low.expression(node.value),
+    ]
 
 
 _STATEMENTS: dict[type, Callable[[Lowering, Any], Node | None]] = {

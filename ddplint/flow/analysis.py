@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from ddplint.facts.build import FileFacts
 from ddplint.findings import Finding
@@ -48,7 +48,9 @@ def analyse(
 ) -> Analysis:
     """Run the rules over a program. Crashes of a rule or of the flow end up in `errors`, the rest goes on."""
     checks = [rule.start(knowledge) for rule in rules]
-    listeners = {kind: [getattr(check, f"on_{kind}") for check in checks if hasattr(check, f"on_{kind}")] for kind in EVENTS}
+    listeners = {
+        kind: [getattr(check, f"on_{kind}") for check in checks if hasattr(check, f"on_{kind}")] for kind in EVENTS
+    }
     words = {word for rule in rules for word in rule.words} if all(rule.words for rule in rules) else set()
     run = in_deep_thread(lambda: run_program(Program(facts), knowledge, listeners, words, progress))
     errors = [f"analysis of {one.where} crashed: {type(one.error).__name__}: {one.error}" for one in run.troubles]

@@ -163,7 +163,7 @@ class Calls(Library):
         if function.bound is not None and function.kind != "static":
             arguments = [function.bound, *arguments]
         caller = self.frame
-        key = (
+        key: Any = (
             identity,
             tuple(value.key() for value in arguments),
             tuple((name, value.key()) for name, value in keywords.items()),
@@ -426,7 +426,9 @@ class Calls(Library):
         self.construct(value, arguments, keywords, node)
         return value
 
-    def construct(self: Interpreter, value: Value, arguments: list[Value], keywords: dict[str, Value], node: Node) -> None:  # type: ignore[misc]
+    def construct(
+        self: Interpreter, value: Value, arguments: list[Value], keywords: dict[str, Value], node: Node
+    ) -> None:  # type: ignore[misc]
         shape = value.shape
         assert isinstance(shape, Instance)
         init = self.class_attribute(shape.class_, "__init__", value)
@@ -440,13 +442,20 @@ class Calls(Library):
                 shape.attributes["<base>"] = self.call_library(base, Value(Lib(base)), arguments, keywords, node)
                 return
 
-    def _dataclass_fields(self: Interpreter, shape: Instance, arguments: list[Value], keywords: dict[str, Value]) -> None:  # type: ignore[misc]
+    def _dataclass_fields(
+        self: Interpreter, shape: Instance, arguments: list[Value], keywords: dict[str, Value]
+    ) -> None:  # type: ignore[misc]
         names = [name for name, member in shape.class_.members.items() if not isinstance(member.shape, FunctionValue)]
         for name, value in [*zip(names, arguments, strict=False), *keywords.items()]:
             shape.attributes[name] = value
 
     def _call_instance(  # type: ignore[misc]
-        self: Interpreter, callee: Value, shape: Instance, arguments: list[Value], keywords: dict[str, Value], node: Node
+        self: Interpreter,
+        callee: Value,
+        shape: Instance,
+        arguments: list[Value],
+        keywords: dict[str, Value],
+        node: Node,
     ) -> Value:
         for name in ("__call__", "forward"):
             method = shape.attributes.get(name) or self.class_attribute(shape.class_, name, callee)
@@ -459,7 +468,11 @@ class Calls(Library):
             effect = self.knowledge.object_(base)
             if effect is not None:
                 made = shape.attributes.get("<base>")
-                inner = made.shape if made is not None and isinstance(made.shape, Made) else Made(base, [], {}, shape.place or Place("", 0, ""))
+                inner = (
+                    made.shape
+                    if made is not None and isinstance(made.shape, Made)
+                    else Made(base, [], {}, shape.place or Place("", 0, ""))
+                )
                 return self.call_object(Value(inner), inner, arguments, keywords, node)
         result = self._unknown_result(callee, arguments, keywords)
         return self._called(node, "", None, callee, arguments, keywords, result)
@@ -507,7 +520,9 @@ class Calls(Library):
         if isinstance(callee.shape, FunctionValue):
             given = self.evaluate(decorator)
             here = ["call", decorator[1], decorator, [], []]
-            wrapped = self.call(given, [value], {}, here) if decorator[0] == "call" else self.call(callee, [value], {}, here)
+            wrapped = (
+                self.call(given, [value], {}, here) if decorator[0] == "call" else self.call(callee, [value], {}, here)
+            )
             if isinstance(wrapped.shape, FunctionValue):
                 return wrapped
         elif isinstance(callee.shape, (Unknown, Method)):

@@ -85,7 +85,9 @@ class BinaryEvent:
 
 @dataclass(slots=True, eq=False)
 class AssignEvent:
-    """A value bound to a name, attribute or key; `name` is the last part of the target, `owner` what an item is stored in."""
+    """A value bound to a name, attribute or key; `name` is the last part of the target, `owner` what an item is
+    stored in.
+    """
 
     node: list[Any]
     scope: Scope

@@ -267,7 +267,9 @@ class Expressions:
             both = merge_tags(self.shared(operator, left.tags, right), self.shared(operator, right.tags, left))
             tags = merge_tags(tags, both)
         if operator in "+/" and isinstance(one, Part) and isinstance(other, Part) and one.base == other.base:
-            return Value(Part(one.base, _merge_index(one.index, other.index), one.above), tags, NO_CONDITIONS_, self.fresh())
+            return Value(
+                Part(one.base, _merge_index(one.index, other.index), one.above), tags, NO_CONDITIONS_, self.fresh()
+            )
         if operator in ("*", "/") and isinstance(one, Part) and isinstance(other, Const):
             return Value(one, tags, NO_CONDITIONS_, self.fresh())
         return unknown(tags)
@@ -341,7 +343,9 @@ class Expressions:
             tag = left.tags["main_only"]
             side = "main" if operator in ("is not", "!=") else "other"
         if side and tag is not None:
-            tags[side] = Tag((*tag.steps, self.frame.place(node, "true on rank 0 only" if side == "main" else "false on rank 0")))
+            tags[side] = Tag(
+                (*tag.steps, self.frame.place(node, "true on rank 0 only" if side == "main" else "false on rank 0"))
+            )
         if side == "single":
             tags.pop("main", None)
         return tags
@@ -556,7 +560,12 @@ class Expressions:
         literal = isinstance(shape, Items) and shape.rest is None and 0 < len(shape.items) <= 8
         items = list(shape.items) if literal and isinstance(shape, Items) else [self.element(source)]
         if not literal:
-            self.emit("loop", LoopEvent(node, self.scope(), source, items[0], [["expr", node[1], node[3]]] if node[2] != "dict" else []))
+            self.emit(
+                "loop",
+                LoopEvent(
+                    node, self.scope(), source, items[0], [["expr", node[1], node[3]]] if node[2] != "dict" else []
+                ),
+            )
         rows: list[tuple[Value, Value]] = []
         for item in items:
             self.bind(target, item, node)
@@ -591,7 +600,9 @@ class Expressions:
     # branch decisions
 
     def condition(self: Interpreter, test: Node) -> Condition | None:  # type: ignore[misc]
-        """The decision that a test stands for, in a form that another test of the same flag shares; None if there is none."""
+        """The decision that a test stands for, in a form that another test of the same flag shares; None if there is
+        none.
+        """
         kind = test[0]
         if kind == "unary" and test[2] == "not":
             inner = self.condition(test[3])
@@ -675,7 +686,9 @@ def compare(operator: str, left: Value, right: Value) -> bool | None:
 
 
 def _none_answers(operator: str, left: Value, right: Value) -> Value | None:
-    """`x is None` where some alternatives of x are None and the others are not: each answer under its alternative's conditions."""
+    """`x is None` where some alternatives of x are None and the others are not: each answer under its alternative's
+    conditions.
+    """
     if operator not in ("is", "is not") or not right.is_none() or not isinstance(left.shape, Union) or left.tags:
         return None
     answers: Value | None = None
@@ -706,7 +719,14 @@ def _rank_side(operator: str, right: Value) -> str:
         return ""
     if not isinstance(shape, Const) or isinstance(shape.value, bool) or not isinstance(shape.value, int):
         return ""
-    table = {("==", 0): "main", ("!=", 0): "other", (">", 0): "other", ("<", 1): "main", ("<=", 0): "main", (">=", 1): "other"}
+    table = {
+        ("==", 0): "main",
+        ("!=", 0): "other",
+        (">", 0): "other",
+        ("<", 1): "main",
+        ("<=", 0): "main",
+        (">=", 1): "other",
+    }
     if operator == "is" and shape.value == 0:
         return "main"
     return table.get((operator, shape.value), "")
@@ -725,7 +745,8 @@ def _swap_sides(tags: Tags) -> Tags:
 
 
 def _sides_of(operator: str, values: list[Value], tags: Tags) -> Tags:
-    """`a and b` holds on rank 0 only if one of them does; `a or b` if a rank test is among them and the others are no more than
+    """`a and b` holds on rank 0 only if one of them does; `a or b` if a rank test is among them and the others are no
+    more than
     tests for a single process; what only some options say is dropped."""
     result = {name: tag for name, tag in tags.items() if name not in ("main", "other")}
     mains = [value.tags["main"] for value in values if "main" in value.tags]
@@ -776,11 +797,16 @@ _TAG_MESSAGES = {
 TENSOR_VIEWS = frozenset({"data", "T", "mT", "real", "values", "grad_fn"})
 NO_CONDITIONS_: frozenset[Condition] = frozenset()
 BUILTINS = frozenset(
-    "abs all any bool bytes callable dict dir divmod enumerate eval filter float format frozenset getattr hasattr hash id input int"
-    " isinstance issubclass iter len list map max min next object open pow print property range repr reversed round set setattr"
-    " slice sorted staticmethod classmethod str sum super tuple type vars zip Exception ValueError RuntimeError StopIteration"
-    " NotImplementedError KeyError TypeError IndexError AssertionError".split()
-)
+    {
+        "abs", "all", "any", "bool", "bytes", "callable", "dict", "dir", "divmod", "enumerate", "eval",
+        "filter", "float", "format", "frozenset", "getattr", "hasattr", "hash", "id", "input", "int",
+        "isinstance", "issubclass", "iter", "len", "list", "map", "max", "min", "next", "object", "open", "pow",
+        "print", "property", "range", "repr", "reversed", "round", "set", "setattr", "slice", "sorted",
+        "staticmethod", "classmethod", "str", "sum", "super", "tuple", "type", "vars", "zip", "Exception",
+        "ValueError", "RuntimeError", "StopIteration", "NotImplementedError", "KeyError", "TypeError",
+        "IndexError", "AssertionError",
+    }
+)  # fmt: skip
 
 _EXPRESSIONS: dict[str, Callable[[Interpreter, Node], Value]] = {
     "name": Expressions._name,
@@ -805,4 +831,4 @@ _EXPRESSIONS: dict[str, Callable[[Interpreter, Node], Value]] = {
     "await": Expressions._await,
     "fstr": Expressions._fstr,
     "walrus": Expressions._walrus,
-}  # type: ignore[dict-item]
+}

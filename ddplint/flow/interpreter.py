@@ -15,7 +15,6 @@ from ddplint.flow.roles import Roles
 from ddplint.flow.values import (
     NONE,
     OPAQUE,
-    NO_CONDITIONS,
     UNKNOWN,
     UNKNOWN_SHAPE,
     ClassValue,
@@ -29,12 +28,8 @@ from ddplint.flow.values import (
     Lib,
     Made,
     ModuleValue,
-    Part,
     Tag,
-    Union,
-    Unknown,
     Value,
-    constant,
     join,
     join_all,
     merge_tags,
@@ -264,10 +259,7 @@ class Interpreter(Expressions, Calls):
             shape = option.shape
             if isinstance(shape, Instance):
                 known = shape.attributes.get(name)
-                if known is None or known.is_none():
-                    joined = value
-                else:
-                    joined = join(known, value)
+                joined = value if known is None or known.is_none() else join(known, value)
                 if known is None or joined.key() != known.key():
                     shape.version += 1
                 shape.attributes[name] = joined
@@ -297,7 +289,9 @@ class Interpreter(Expressions, Calls):
         self._assigned(node, text if isinstance(text, str) else "", target, value, owner)
 
     def _store_item(self, target: Node, owner: Value, value: Value, index: Value) -> None:
-        """`x[...] = value` on something unknown: remember it in this frame, and let the whole have the tags of its part."""
+        """`x[...] = value` on something unknown: remember it in this frame, and let the whole have the tags of its
+        part.
+        """
         text = index.constant
         if isinstance(text, str):
             if not isinstance(owner.shape, Entries):
@@ -358,7 +352,9 @@ class Interpreter(Expressions, Calls):
         if isinstance(shape, OPAQUE):
             identity = value.identity
             return [
-                Value(UNKNOWN_SHAPE, value.tags, value.conditions, self.identity_of(identity, number) if identity else 0)
+                Value(
+                    UNKNOWN_SHAPE, value.tags, value.conditions, self.identity_of(identity, number) if identity else 0
+                )
                 for number in range(count)
             ]
         element = self.element(value)
@@ -410,7 +406,9 @@ class Interpreter(Expressions, Calls):
         return False
 
     def _saw_branch(self, node: Node, known: bool | None) -> None:
-        """Remember which sides of a branch ran, so that a function of which no call reached a side is seen on its own as well."""
+        """Remember which sides of a branch ran, so that a function of which no call reached a side is seen on its own
+        as well.
+        """
         function = self.frame.function
         if function is not None:
             sides = self.branches.setdefault(id(function), {})
@@ -446,7 +444,9 @@ class Interpreter(Expressions, Calls):
         return False
 
     def _unroll(self, node: Node, iterable: Value) -> bool:
-        """Run the body once per item of a short literal, so that `for split in ["train", "val"]` keeps its values apart."""
+        """Run the body once per item of a short literal, so that `for split in ["train", "val"]` keeps its values
+        apart.
+        """
         shape = iterable.shape
         if not isinstance(shape, Items) or shape.rest is not None or not 0 < len(shape.items) <= 4:
             return False

@@ -12,7 +12,8 @@ A file holds any of these sections:
     frameworks: class -> hooks that the framework calls, with what it hands them
 
 An effect may have
-    is          what the call is, a word or a list of words that rules and engine ask for (loss, loader, seed, gather, ...)
+    is          what the call is, a word or a list of words that rules and engine ask for (loss, loader, seed, gather,
+    ...)
     adds        a tag the result gets
     carries     how arguments' tags reach the result: all, shape, compute, none (default by the tag's `through`)
     returns     `first` (the argument itself), `arguments` (one or a tuple), `function`, `pairs`, `elements`, `receiver`
@@ -54,7 +55,18 @@ class Effect:
 
 
 _EFFECT_KEYS = {"is", "adds", "message", "carries", "returns", "parameters", "drops", "detail", "reference"}
-_SECTIONS = {"aliases", "tags", "calls", "objects", "methods", "names", "frameworks", "patterns", "reference", "libraries"}
+_SECTIONS = {
+    "aliases",
+    "tags",
+    "calls",
+    "objects",
+    "methods",
+    "names",
+    "frameworks",
+    "patterns",
+    "reference",
+    "libraries",
+}
 
 
 @dataclass(slots=True)

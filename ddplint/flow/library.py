@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ddplint.flow.events import LoopEvent
@@ -91,9 +92,11 @@ class Library:
         return tags
 
     def map_tags(self: Interpreter, value: Value, change: Callable[[Tags], Tags], depth: int = 0) -> Value:  # type: ignore[misc]
-        """The value with the tags of it and of all that it holds changed; what holds others in place stays the same object."""
+        """The value with the tags of it and of all that it holds changed; what holds others in place stays the same
+        object.
+        """
         shape = value.shape
-        tags = change(value.tags) if value.tags or depth == 0 else change(value.tags)
+        tags = change(value.tags)
         if depth > 4:
             return value.with_tags(tags)
         if isinstance(shape, Items) and (shape.items or shape.rest):
@@ -152,7 +155,13 @@ class Library:
         return tags
 
     def apply(  # type: ignore[misc]
-        self: Interpreter, effect: Effect, name: str, callee: Value, arguments: Arguments, keywords: Keywords, node: Node
+        self: Interpreter,
+        effect: Effect,
+        name: str,
+        callee: Value,
+        arguments: Arguments,
+        keywords: Keywords,
+        node: Node,
     ) -> Value:
         """The result of a call whose effect is known."""
         if "shards" in effect.kinds:
@@ -192,7 +201,9 @@ class Library:
             tags = {one: tag for one, tag in tags.items() if one not in effect.drops}
         if effect.adds:
             place = self.frame.place(node, effect.message or f"`{name.rpartition('.')[2]}` is applied")
-            tags = merge_tags({one: tag for one, tag in tags.items() if one != effect.adds}, {effect.adds: Tag((place,))})
+            tags = merge_tags(
+                {one: tag for one, tag in tags.items() if one != effect.adds}, {effect.adds: Tag((place,))}
+            )
         source = sources[0] if sources else UNKNOWN
         if carries in ("all", "shape") and isinstance(source.shape, OPAQUE):
             identity = source.identity
@@ -211,7 +222,9 @@ class Library:
             kept = self.carried(self.deep_tags(value), kind)
             if kept:
                 place = self.frame.place(node, effect.message or f"`{name.rpartition('.')[2]}` of it")
-                tags = merge_tags(tags, {one: tag.then(place)._replace(detail=tag.detail or kind) for one, tag in kept.items()})
+                tags = merge_tags(
+                    tags, {one: tag.then(place)._replace(detail=tag.detail or kind) for one, tag in kept.items()}
+                )
         return tags
 
     def _shard_arguments(self: Interpreter, arguments: Arguments, keywords: Keywords, node: Node, name: str) -> None:  # type: ignore[misc]
@@ -232,17 +245,30 @@ class Library:
     # values that differ between ranks, and what brings them together
 
     def unresolved(  # type: ignore[misc]
-        self: Interpreter, name: str, arguments: Arguments, keywords: Keywords, node: Node, result: Value, owner: Value | None = None
+        self: Interpreter,
+        name: str,
+        arguments: Arguments,
+        keywords: Keywords,
+        node: Node,
+        result: Value,
+        owner: Value | None = None,
     ) -> Value:
         """The result of a call whose body is not in view: by its name it may gather its arguments."""
         if not name or not self.knowledge.matches("gathers", name):
-            if owner is not None and "shard" not in owner.tags and "shard" in result.tags and self.knowledge.matches("evaluates", name):
+            if (
+                owner is not None
+                and "shard" not in owner.tags
+                and "shard" in result.tags
+                and self.knowledge.matches("evaluates", name)
+            ):
                 return result.with_tags({one: tag for one, tag in result.tags.items() if one != "shard"})
             return result
         self.frame.collective = self.frame.collective or bool(arguments or keywords)
         self.mark_arguments([*arguments, *keywords.values()], node, name)
         if owner is not None:
-            self.mark_reduced(owner, node[2][2] if node[2][0] == "attr" else None, self.frame.place(node, f"`{name}` may gather it"))
+            self.mark_reduced(
+                owner, node[2][2] if node[2][0] == "attr" else None, self.frame.place(node, f"`{name}` may gather it")
+            )
         if "shard" in self.deep_tags(result):
             result = self.deep_tagged(result, "reduced", Tag((self.frame.place(node, f"`{name}` may gather it"),)))
         return result
@@ -250,21 +276,33 @@ class Library:
     def after_call(  # type: ignore[misc]
         self: Interpreter, function: FunctionValue, arguments: Arguments, keywords: Keywords, node: Node, result: Value
     ) -> Value:
-        """A function of the program was called: one that gathers does so to its arguments, one that measures gives a number of them."""
+        """A function of the program was called: one that gathers does so to its arguments, one that measures gives a
+        number of them.
+        """
         name = function.facts.name
         given = [*arguments, *keywords.values()]
-        if name == "compute" and function.owner is not None and "shard" in self.deep_tags(result):
-            if any(self.knowledge.matches("synchronises", base) for base in self.library_bases(function.owner)):
-                return self.deep_tagged(result, "reduced", Tag((self.frame.place(node, "`compute` synchronises the metric's states"),)))
+        metric = name == "compute" and function.owner is not None and "shard" in self.deep_tags(result)
+        if metric and any(
+            self.knowledge.matches("synchronises", base) for base in self.library_bases(function.owner)
+        ):
+            return self.deep_tagged(
+                result, "reduced", Tag((self.frame.place(node, "`compute` synchronises the metric's states"),))
+            )
         if self.knowledge.matches("gathers", name):
             self.mark_arguments(given, node, name)
             if function.bound is not None:
-                self.mark_reduced(function.bound, None, self.frame.place(node, f"`{name}` brings the ranks' values together"))
+                self.mark_reduced(
+                    function.bound, None, self.frame.place(node, f"`{name}` brings the ranks' values together")
+                )
             return result
         if not self.knowledge.matches("measures", name):
             return result
         tags = [tag for value in given if (tag := self.deep_tags(value).get("shard")) is not None]
-        if tags and not any("reduced" in self.deep_tags(value) for value in given) and "shard" not in self.deep_tags(result):
+        if (
+            tags
+            and not any("reduced" in self.deep_tags(value) for value in given)
+            and "shard" not in self.deep_tags(result)
+        ):
             place = self.frame.place(node, f"`{name}` computes from it")
             origins = frozenset(origin for tag in tags for origin in tag.origins)
             return self.deep_tagged(result, "shard", tags[0].then(place)._replace(origins=origins))
@@ -317,7 +355,9 @@ class Library:
                 owner = self.evaluate(node[2])
                 for option in owner.options():
                     if isinstance(option.shape, Instance) and node[3] in option.shape.attributes:
-                        option.shape.attributes[node[3]] = self.deep_tagged(option.shape.attributes[node[3]], "reduced", tag)
+                        option.shape.attributes[node[3]] = self.deep_tagged(
+                            option.shape.attributes[node[3]], "reduced", tag
+                        )
                 if isinstance(owner.shape, OPAQUE):
                     self._mark_held(node[2], place, depth + 1)
         elif kind == "sub":
@@ -368,7 +408,11 @@ class Library:
             if isinstance(only, Made) and only.name == "collections.OrderedDict" and only.arguments:
                 inner = only.arguments[0].shape
                 if isinstance(inner, Items):
-                    return [one.shape.items[1] for one in inner.items if isinstance(one.shape, Items) and len(one.shape.items) == 2]
+                    return [
+                        one.shape.items[1]
+                        for one in inner.items
+                        if isinstance(one.shape, Items) and len(one.shape.items) == 2
+                    ]
                 if isinstance(inner, Entries):
                     return list(inner.entries.values())
             if isinstance(only, Elements):
@@ -427,7 +471,7 @@ class Library:
             if isinstance(shape, Instance):
                 method = self.class_attribute(shape.class_, "__getitem__", option)
                 if method is not None:
-                    found.append(self._outside(lambda method=method: self.call(method, [UNKNOWN], {}, self._here())))
+                    found.append(self._outside(partial(self.call, method, [UNKNOWN], {}, self._here())))
                 else:
                     found.append(self.element(option))
             elif isinstance(shape, (Made, Items)):
@@ -486,10 +530,16 @@ class Library:
             shape = option.shape
             if isinstance(shape, Made):
                 if self.is_kind(shape.name, "sharded-sampler") or self.knowledge.matches("sharded_sampler", shape.name):
-                    return Tag((shape.place._replace(message="the sampler gives every rank its own shard"),), option.conditions)
+                    return Tag(
+                        (shape.place._replace(message="the sampler gives every rank its own shard"),), option.conditions
+                    )
                 for inner in (*shape.arguments, *shape.keywords.values()):
-                    if isinstance(inner.shape, (Lib, FunctionValue)) and self.knowledge.matches("splits_by_rank", _function_name(inner)):
-                        place = shape.place._replace(message=f"`{_function_name(inner)}` gives every rank its own shards")
+                    if isinstance(inner.shape, (Lib, FunctionValue)) and self.knowledge.matches(
+                        "splits_by_rank", _function_name(inner)
+                    ):
+                        place = shape.place._replace(
+                            message=f"`{_function_name(inner)}` gives every rank its own shards"
+                        )
                         return Tag((place,), option.conditions, detail="by node")
                 for inner in shape.arguments[:2]:
                     if self.is_kind(shape.name, "dataset-view") and "shard" in inner.tags:
@@ -504,7 +554,9 @@ class Library:
                 if any(self.is_kind(base, "sharded-sampler") for base in bases) or any(
                     self.knowledge.matches("sharded_sampler", name) for name in names
                 ):
-                    return Tag((shape.place._replace(message="the sampler gives every rank its own shard"),), option.conditions)
+                    return Tag(
+                        (shape.place._replace(message="the sampler gives every rank its own shard"),), option.conditions
+                    )
                 for held in shape.attributes.values():
                     if "shard" in held.tags and not held.tags["shard"].origins:
                         return held.tags["shard"]
@@ -575,7 +627,12 @@ class Library:
         if isinstance(inner, Made) and name in ("append", "add_module", "insert", "register_module") and arguments:
             inner.attributes[f"<child>{len(inner.attributes)}"] = arguments[-1]
             return NONE
-        if isinstance(inner, Instance) and name in _REGISTERING and len(arguments) > 1 and isinstance(arguments[0].constant, str):
+        if (
+            isinstance(inner, Instance)
+            and name in _REGISTERING
+            and len(arguments) > 1
+            and isinstance(arguments[0].constant, str)
+        ):
             self.set_attribute(owner, arguments[0].constant, arguments[1])
             return NONE
         if effect is None:
@@ -592,7 +649,9 @@ class Library:
     def remember_batches(  # type: ignore[misc]
         self: Interpreter, effect: Effect, arguments: Arguments, keywords: Keywords, node: Node
     ) -> None:
-        """What a trainer will hand the hooks of the module that it is given: the batches of the loaders given with it."""
+        """What a trainer will hand the hooks of the module that it is given: the batches of the loaders given with
+        it.
+        """
 
         def given(name: str) -> Value | None:
             index = effect.argument_index(name)
@@ -662,7 +721,13 @@ class Library:
 
 def _function_name(value: Value) -> str:
     shape = value.shape
-    return shape.name.rpartition(".")[2] if isinstance(shape, Lib) else shape.facts.name if isinstance(shape, FunctionValue) else ""
+    return (
+        shape.name.rpartition(".")[2]
+        if isinstance(shape, Lib)
+        else shape.facts.name
+        if isinstance(shape, FunctionValue)
+        else ""
+    )
 
 
 # hooks of a trained module, the argument of `fit` whose batches they get, the method that makes the loader otherwise
@@ -690,14 +755,17 @@ def _enumerate(self: Interpreter, arguments: Arguments, keywords: Keywords, node
     source = arguments[0].shape
     if isinstance(source, Items) and source.rest is None and source.kind == "tuple":
         return Value(Items("list", [Value(Items("tuple", [constant(i), one])) for i, one in enumerate(source.items)]))
-    return Value(Elements(Value(Items("tuple", [UNKNOWN, self.element(arguments[0])]))), self.carried(arguments[0].tags, "pack"))
+    return Value(
+        Elements(Value(Items("tuple", [UNKNOWN, self.element(arguments[0])]))), self.carried(arguments[0].tags, "pack")
+    )
 
 
 def _zip(self: Interpreter, arguments: Arguments, keywords: Keywords, node: Node) -> Value | None:
     lengths = {len(one.shape.items) for one in arguments if isinstance(one.shape, Items) and one.shape.rest is None}
     if len(lengths) == 1 and 0 < (count := lengths.pop()) <= 4:
         columns = [
-            one.shape.items if isinstance(one.shape, Items) and one.shape.rest is None else [self.element(one)] * count for one in arguments
+            one.shape.items if isinstance(one.shape, Items) and one.shape.rest is None else [self.element(one)] * count
+            for one in arguments
         ]
         return Value(Items("list", [Value(Items("tuple", list(row))) for row in zip(*columns, strict=True)]))
     return Value(Elements(Value(Items("tuple", [self.element(one) for one in arguments]))))
@@ -821,7 +889,9 @@ _SPECIAL: dict[str, Callable[[Any, Arguments, Keywords, Node], Value | None]] = 
     "functools.partial": _partial,
     "functools.partialmethod": _partial,
     "itertools.islice": _iterated,
-    "itertools.chain": lambda self, arguments, keywords, node: Value(Elements(join_all(self.element(one) for one in arguments))),
+    "itertools.chain": lambda self, arguments, keywords, node: Value(
+        Elements(join_all(self.element(one) for one in arguments))
+    ),
     "copy.deepcopy": _first,
     "copy.copy": _first,
 }

@@ -705,7 +705,7 @@ class Roles:
             if roles:
                 role, place = next(iter(roles.items()))
                 return Judgement(role, (place,))
-        if token in self.observed:
+        if token in self.observed and token in self.scored:
             return Judgement(EVALUATION, (self.observed[token],))
         return Judgement("")
 

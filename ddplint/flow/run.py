@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from ddplint.flow.frame import Frame
@@ -44,7 +45,7 @@ def in_deep_thread(run: Callable[[], Any]) -> Any:
     def target() -> None:
         try:
             result.append(run())
-        except BaseException as problem:  # carried to the caller's thread and raised there
+        except BaseException as problem:  # noqa: BLE001 - carried to the caller's thread and raised there
             failure.append(problem)
 
     limit, size = sys.getrecursionlimit(), threading.stack_size(_STACK_BYTES)
@@ -66,10 +67,14 @@ def in_deep_thread(run: Callable[[], Any]) -> Any:
 
 
 def run_program(
-    program: Program, knowledge: Knowledge, listeners: dict[str, list[Callable[[Any], None]]],
-    words: Iterable[str] = (), progress: Callable[[int, int], None] | None = None,
+    program: Program,
+    knowledge: Knowledge,
+    listeners: dict[str, list[Callable[[Any], None]]],
+    words: Iterable[str] = (),
+    progress: Callable[[int, int], None] | None = None,
 ) -> Run:
-    """Interpret the roots of a program; `listeners` get the events by kind. Functions that nothing enters are roots of their own where they
+    """Interpret the roots of a program; `listeners` get the events by kind. Functions that nothing enters are roots
+    of their own where they
     can reach a mention of one of `words` (all of them where there are no words)."""
     interpreter = Interpreter(program, knowledge)
     for kind, functions in interpreter.roles.listeners().items():
@@ -108,16 +113,24 @@ class _Roots:
             work()
         except OutOfBudget:
             pass
-        except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError, AssertionError) as problem:
+        except (
+            ArithmeticError,
+            AttributeError,
+            LookupError,
+            RecursionError,
+            TypeError,
+            ValueError,
+            AssertionError,
+        ) as problem:
             self.run.troubles.append(Trouble(name, problem))
 
     def modules(self) -> None:
         for module in self.program.modules:
-            self.attempt(module.path, lambda module=module: self.interpreter.module_environment(module))
+            self.attempt(module.path, partial(self.interpreter.module_environment, module))
 
     def main_blocks(self) -> None:
         for module, node in list(self.interpreter.main_blocks):
-            self.attempt(module.path, lambda module=module, node=node: self._main(module, node))
+            self.attempt(module.path, partial(self._main, module, node))
 
     def _main(self, module: Module, node: list[Any]) -> None:
         # each script may call shared helpers as often as if it were alone
@@ -138,14 +151,14 @@ class _Roots:
         waiting.sort(key=lambda row: (row[1].name in named, row[0].path, row[1].position))
         for number, (module, facts) in enumerate(waiting):
             if id(facts) not in interpreter.entered:
-                self.attempt(f"{module.path}:{facts.qualname}", lambda module=module, facts=facts: self._function(module, facts))
+                self.attempt(f"{module.path}:{facts.qualname}", partial(self._function, module, facts))
             if progress is not None and number % 64 == 0:
                 progress(number, len(waiting))
         # what only other arguments reach than those of the calls in view, such as those of a framework
         for module, facts in waiting:
             if interpreter.skipped_branches(facts):
                 name = f"{module.path}:{facts.qualname}"
-                self.attempt(name, lambda module=module, facts=facts: self._function(module, facts, with_defaults=False))
+                self.attempt(name, partial(self._function, module, facts, with_defaults=False))
 
     def _named_functions(self) -> set[str]:
         names: set[str] = set()
@@ -162,7 +175,9 @@ class _Roots:
             return
         node = ["call", facts.position, ["const", 0, None], [], []]
         given = self._hook_arguments(value.shape)
-        keywords = {} if with_defaults else {name: UNKNOWN for name, _, default, _ in facts.parameters if default is not None}
+        keywords = (
+            {} if with_defaults else {name: UNKNOWN for name, _, default, _ in facts.parameters if default is not None}
+        )
         interpreter.call_function(value.shape, given, keywords, node)
 
     def _value(self, module: Module, facts: FunctionFacts) -> Value | None:
@@ -193,7 +208,9 @@ class _Roots:
         init = interpreter.class_attribute(class_, "__init__", value)
         count = 0
         if init is not None and isinstance(init.shape, FunctionValue):
-            count = sum(1 for row in init.shape.facts.parameters[1:] if row[1] in ("position", "both") and row[2] is None)
+            count = sum(
+                1 for row in init.shape.facts.parameters[1:] if row[1] in ("position", "both") and row[2] is None
+            )
         interpreter.construct(value, [UNKNOWN] * count, {}, node)
         return value
 
@@ -210,7 +227,9 @@ class _Roots:
             hooks: dict[str, Any] = self.interpreter.knowledge.frameworks.get(base, {})
             tags = hooks.get(function.facts.name)
             if tags:
-                place = Place(function.module.path, function.facts.position, f"`{function.facts.name}` gets it from the framework")
+                place = Place(
+                    function.module.path, function.facts.position, f"`{function.facts.name}` gets it from the framework"
+                )
                 known = self.interpreter.batches.get((id(self._bound_class(function)), function.facts.name))
                 value = known or UNKNOWN
                 for name in tags:

@@ -1,6 +1,7 @@
 """Abstract values: what the flow knows of a value at one point of the program.
 
-A value has a shape (what kind of thing it is), tags (facts that travel with it, each with the steps by which it arrived), conditions
+A value has a shape (what kind of thing it is), tags (facts that travel with it, each with the steps by which it
+arrived), conditions
 (the branch decisions under which it is this value) and an identity, which copies share. Unknown values have no tags.
 """
 
@@ -44,9 +45,9 @@ def contradict(one: Conditions, other: Conditions) -> bool:
             return True
         if condition.operator == "==" and condition.holds:
             for rival in other:
-                if rival.subject == condition.subject and rival.operator == "==" and rival.holds:
-                    if rival.other != condition.other:
-                        return True
+                same = rival.subject == condition.subject and rival.operator == "==" and rival.holds
+                if same and rival.other != condition.other:
+                    return True
     return False
 
 
@@ -171,7 +172,9 @@ class Elements(Shape):
 
 
 class Part(Shape):
-    """A selection from another value: the base's identity, how it was indexed, and what the base is itself a selection from."""
+    """A selection from another value: the base's identity, how it was indexed, and what the base is itself a
+    selection from.
+    """
 
     __slots__ = ("above", "base", "index")
 
@@ -244,7 +247,9 @@ class Method(Shape):
 
 
 class FunctionValue(Shape):
-    """A function of the program. `kind` is empty, static, class or property; `marks` what its decorators put on its body."""
+    """A function of the program. `kind` is empty, static, class or property; `marks` what its decorators put on its
+    body.
+    """
 
     __slots__ = ("bound", "closure", "facts", "kind", "marks", "module", "owner")
 

@@ -1,4 +1,6 @@
-"""Modules of the program and the resolution of imports among them. Nothing is imported: names are looked up among the files."""
+"""Modules of the program and the resolution of imports among them. Nothing is imported: names are looked up among the
+files.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,18 @@ _NOTHING: dict[str, Any] = {"body": [], "functions": [], "classes": []}
 class FunctionFacts:
     """One function: `parameters` are rows `[name, kind, default, annotation]`. The body is unpacked when asked for."""
 
-    __slots__ = ("_index", "decorators", "generator", "module", "name", "owner", "parameters", "position", "qualname", "references")
+    __slots__ = (
+        "_index",
+        "decorators",
+        "generator",
+        "module",
+        "name",
+        "owner",
+        "parameters",
+        "position",
+        "qualname",
+        "references",
+    )
 
     def __init__(self, record: Mapping[str, Any], module: Module, index: int) -> None:
         self.module = module

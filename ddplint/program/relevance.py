@@ -15,7 +15,9 @@ _IMPLICIT = frozenset({"forward", "<lambda>"})
 
 
 def relevant_functions(program: Program, words: Iterable[str]) -> set[int]:
-    """`id()` of the functions from which a mention of one of the words is in reach. Methods of one class stand or fall together."""
+    """`id()` of the functions from which a mention of one of the words is in reach. Methods of one class stand or
+    fall together.
+    """
     wanted = tuple(words)
     units = _units(program)
     mentions: dict[str, list[int]] = defaultdict(list)

@@ -9,7 +9,12 @@ class HandNet(nn.Module):
         super().__init__()
         self.joints = joints
         self.backbone = nn.Sequential(
-            nn.Conv2d(3, 32, 3, stride=2), nn.ReLU(), nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(512, width), nn.ReLU()
+            nn.Conv2d(3, 32, 3, stride=2),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(4),
+            nn.Flatten(),
+            nn.Linear(512, width),
+            nn.ReLU(),
         )
         self.position = nn.Linear(width, joints * 3)
         self.visibility = nn.Sequential(nn.Linear(width, joints), nn.Sigmoid())

@@ -4,11 +4,10 @@ import argparse
 
 import torch
 import torch.distributed as dist
-from torch import nn
-from torch.nn.parallel import DistributedDataParallel
-
 from data import make_loader
 from model import HandNet, KeypointLoss, mpjpe
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
 
 def train_epoch(model, loader, optimizer, keypoint_loss, visibility_loss):

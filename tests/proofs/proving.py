@@ -6,6 +6,7 @@ import importlib.util
 import itertools
 import json
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -102,14 +103,20 @@ def single(folder: Path, probe: str, *arguments: Any) -> list[Job]:
     return [Job(folder, probe, arguments)]
 
 
+def free_port() -> int:
+    """A free port below those that the system gives away: nothing takes it before the program does."""
+    for port in random.Random().sample(range(15000, 30000), 100):
+        with socket.socket() as one:
+            if one.connect_ex(("127.0.0.1", port)):
+                return port
+    raise OSError("no free port")
+
+
 def launched(folder: Path, probe: str, *arguments: Any, ranks: int = 2) -> list[Job]:
     """A job on several processes, with the environment that torchrun gives them."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     common = {
         "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
+        "MASTER_PORT": str(free_port()),
         "WORLD_SIZE": str(ranks),
         "LOCAL_WORLD_SIZE": str(ranks),
         "GROUP_RANK": "0",
