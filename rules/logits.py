@@ -1,8 +1,8 @@
 """What must change in a program when a sigmoid before a loss goes: who gets the logits, who keeps the probabilities.
 
-The flow says which calls apply a sigmoid, which calls are losses and what each call calls (`Seen`). From there the values are
-followed through the functions concerned (`Walk`): every place that reads one is a node of a graph, and a node from which a
-loss is reached becomes logits. Where such a node feeds one that is not, a sigmoid goes.
+The flow says which calls apply a sigmoid, which calls are losses and what each call calls (`Seen`). From there the
+values are followed through the functions concerned (`Walk`): every place that reads one is a node of a graph, and a
+node from which a loss is reached becomes logits. Where such a node feeds one that is not, a sigmoid is put.
 """
 
 from __future__ import annotations
@@ -26,17 +26,21 @@ SIGMOID = "sigmoid"
 
 # methods and functions after which a sigmoid could as well come
 _CARRIES = frozenset(
-    "view reshape squeeze unsqueeze flatten permute transpose expand expand_as view_as clone masked_select index_select"
-    " narrow chunk split unbind ravel repeat t swapaxes movedim reshape_as gather to cuda cpu float double half bfloat16"
-    " type_as contiguous cat concat stack hstack vstack take broadcast_to tile amax".split()
+    ("view", "reshape", "squeeze", "unsqueeze", "flatten", "permute", "transpose", "expand", "expand_as", "view_as")
+    + ("clone", "masked_select", "index_select", "narrow", "chunk", "split", "unbind", "ravel", "repeat", "t")
+    + ("swapaxes", "movedim", "reshape_as", "gather", "to", "cuda", "cpu", "float", "double", "half", "bfloat16")
+    + ("type_as", "contiguous", "cat", "concat", "stack", "hstack", "vstack", "take", "broadcast_to", "tile", "amax")
 )
 # what is the same of logits and of probabilities
-_SAME = frozenset("shape device dtype ndim is_cuda requires_grad size dim numel nelement get_device is_contiguous".split())
-_SAME_CALLS = frozenset("len isinstance type id".split())
-_TIED = frozenset("backward retain_grad register_hook requires_grad".split())
+_SAME = frozenset(
+    ("shape", "device", "dtype", "ndim", "is_cuda", "requires_grad", "size", "dim", "numel", "nelement", "get_device")
+    + ("is_contiguous",)
+)
+_SAME_CALLS = frozenset(("len", "isinstance", "type", "id"))
+_TIED = frozenset(("backward", "retain_grad", "register_hook"))
 _EXPORTS = frozenset(
-    "torch.jit.trace torch.jit.script torch.onnx.export torch.onnx.dynamo_export torch.export.export torch.jit.trace_module"
-    " to_torchscript to_onnx".split()
+    ("torch.jit.trace", "torch.jit.script", "torch.jit.trace_module", "torch.onnx.export", "torch.onnx.dynamo_export")
+    + ("torch.export.export", "to_torchscript", "to_onnx")
 )
 _MAX_WALKS = 300
 
@@ -138,6 +142,7 @@ def _sigmoids(value: Value, depth: int = 0) -> Iterator[Any]:
 class Stand:
     """Where a call stands: the function (None: the module's body), the statement, and the statements around it."""
 
+    path: str
     call: Node
     function: FunctionFacts | None
     statement: Node
@@ -172,7 +177,7 @@ class Places:
                 for part in own_expressions(statement):
                     for node in nodes_of(part):
                         if node[0] == "call":
-                            index.setdefault(node[1], Stand(node, facts, statement, around))
+                            index.setdefault(node[1], Stand(module.path, node, facts, statement, around))
         return index
 
 
@@ -368,12 +373,20 @@ class Walk:
     def run(self) -> None:
         for spot in sorted([*self.sources, *self.layers]):
             self._enqueue(spot)
+        walked: dict[tuple[str, int], tuple[str, FunctionFacts | None]] = {}
         walks = 0
         while self.waiting:
             walks += 1
             if walks > _MAX_WALKS:
                 raise Refusal("the probabilities go through more of the program than the analysis follows")
             path, facts = self.waiting.pop(0)
+            walked[path, id(facts)] = (path, facts)
+            self._function(path, facts)
+        # once more now that all results and arguments are known: what was missing before is not mixed in
+        self.before = [set() for _ in self.before]
+        for found in (self.mixed, self.same, self.blocks, self.hits, self.misses):
+            found.clear()
+        for path, facts in walked.values():
             self._function(path, facts)
 
     def _enqueue(self, spot: Spot) -> None:
@@ -449,7 +462,7 @@ class Walk:
             return True
         elif kind == "if":
             self.use(node[2], env)
-            self._branches(env, [node[3], node[4]])
+            return self._branches(env, [node[3], node[4]])
         elif kind == "while":
             self.use(node[2], env)
             self._loop(env, lambda inner: self._block(node[3], inner))
@@ -492,7 +505,7 @@ class Walk:
         env.clear()
         env.update(other)
 
-    def _branches(self, env: Env, blocks: list[list[Node]]) -> None:
+    def _branches(self, env: Env, blocks: list[list[Node]]) -> bool:
         ends = []
         for block in blocks:
             inner = dict(env)
@@ -503,6 +516,7 @@ class Walk:
             for other in ends[1:]:
                 result = _join_environments(result, other)
             self._set(env, result)
+        return not ends
 
     def _loop(self, env: Env, body: Any) -> None:
         for _ in range(2):

@@ -195,9 +195,8 @@ class _Site:
         length = body.batch_size(self.node[1], [side for side, _ in self.sides])
         if length is not None:
             return (Action(_DIVIDE, span, (("by", length),)),)
-        for _, value in self.sides:
-            if value is not None and isinstance(value.shape, Part) and not _all_samples(value.shape.index):
-                return ()
+        if any(_is_single(value) for _, value in self.sides):
+            return ()
         for side, _ in self.sides:
             tensor = body.samples_of(side, self.node[1])
             if tensor is not None:
@@ -864,9 +863,12 @@ def _is_whole(index: Node) -> bool:
     return index[0] == "opaque"
 
 
-def _all_samples(index: str) -> bool:
-    """Whether a selection, as the flow spells it, keeps the first axis whole."""
-    return index.startswith((":,", "...", "None")) or index in (":", "")
+def _is_single(value: Value | None) -> bool:
+    """Whether a value was selected along the first axis; what a data set selects is an item of a batch later on."""
+    if value is None or not isinstance(value.shape, Part) or "batch" in value.tags:
+        return False
+    index = value.shape.index
+    return not (index.startswith((":,", "...", "None")) or index in (":", ""))
 
 
 def _is_tensor_method(node: Node) -> bool:

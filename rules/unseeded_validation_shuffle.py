@@ -259,7 +259,7 @@ class UnseededValidationShuffleCheck(Check):
         subset = next(
             (
                 cut
-                for loader in [token, *roles.linked.get(token, ())]
+                for loader in [token, *roles.loaders_of(token)]
                 if (cut := self._loader_cut(roles, loader)) is not None
             ),
             None,

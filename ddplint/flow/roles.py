@@ -709,10 +709,14 @@ class Roles:
             return Judgement(EVALUATION, (self.observed[token],))
         return Judgement("")
 
+    def loaders_of(self, token: Token) -> list[Token]:
+        """The loaders that a shuffle's order reaches, in the order in which they are made."""
+        linked = self.linked.get(token, ())
+        return [loader for loader in self.loaders if loader in linked] if linked else []
+
     def source_role(self, token: Token) -> Judgement:
         """The role of the loaders that a shuffle's order reaches; without any, of the shuffled data set itself."""
-        loaders = self.linked.get(token, set())
-        judged = [self.role(loader) for loader in loaders]
+        judged = [self.role(loader) for loader in self.loaders_of(token)]
         own = self._own_role(token)
         if any(one.role == TRAINING for one in judged) or own.role == TRAINING:
             return Judgement(TRAINING if not any(one.role == EVALUATION for one in judged) else "")
