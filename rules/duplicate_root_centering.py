@@ -77,9 +77,12 @@ neck); bones and offsets to parents; Procrustes alignment and standardising, whi
 joints that a network, a regressor or a projection computed from centred ones; joints to which a root was added back.
 
 ## Fix safety
-Where the root is provably the same, the second subtraction is dropped and nothing else changes. Where the roots
-differ, the later one decides what a loss or metric measures, and the earlier one has other readers: no edit is right
-without knowing which was meant.
+Where the root is provably the same joint, the second subtraction is dropped and nothing else changes. It is unsafe
+where the root is the middle of several joints, whose values change by rounding, and where the second subtraction did
+harm. There is no fix where joints come to the same place that nothing has centred before (a helper or base class that
+several callers share, a data set mixed in, a setting), or where the centred joints are changed in place later. Where
+the roots differ, the later one decides what a loss or metric measures, and the earlier one has other readers: no edit
+is right without knowing which was meant.
 
 ## References
 - https://github.com/eth-ait/emdb/issues/3 (different roots are a question of protocol)
@@ -137,6 +140,7 @@ class _Again:
     argument: tuple[int, str] | None = None
     refusal: str = ""
     caution: str = ""
+    loaders: frozenset[int] | None = None
 
 
 class DuplicateRootCenteringCheck(Check):
@@ -157,13 +161,13 @@ class DuplicateRootCenteringCheck(Check):
     # centring
 
     def on_binary_result(self, event: BinaryEvent) -> Value | None:
-        if event.operator != "-":
-            return None
         left, right = event.left, event.right
-        if not isinstance(left.shape, OPAQUE) or not isinstance(right.shape, OPAQUE):
-            return None
         if event.in_place:
             self._write(left, event.scope)
+        if event.operator != "-":
+            return None
+        if not isinstance(left.shape, OPAQUE) or not isinstance(right.shape, OPAQUE):
+            return None
         earlier = left.tags.get("rooted")
         if earlier is not None and not reachable(earlier, event.scope):
             earlier = None
@@ -267,6 +271,9 @@ class DuplicateRootCenteringCheck(Check):
         found = _Again(path, node, (*earlier.steps, here), earlier.detail, root, relation, harm)
         found.earlier, found.where, found.argument = frozenset(sites), where, argument
         found.in_place = event.in_place
+        batch = event.left.tags.get("batch")
+        if batch is not None and all(isinstance(origin, int) for origin in batch.origins):
+            found.loaders = batch.origins
         found.refusal = refusal or self._doubt(event, earlier, root)
         if "+" in root:
             found.caution = "the middle of several joints is zero after the first centring only up to rounding"
@@ -284,6 +291,7 @@ class DuplicateRootCenteringCheck(Check):
             kept.refusal = known.refusal or found.refusal
             kept.caution = known.caution or found.caution
             kept.earlier = known.earlier | found.earlier
+            kept.loaders = known.loaders | found.loaders if known.loaders and found.loaders else None
             if (known.relation, known.harm) != (found.relation, found.harm):
                 kept.refusal = kept.refusal or "joints that were centred in different ways come here"
 
@@ -406,7 +414,9 @@ class DuplicateRootCenteringCheck(Check):
     def _all_centred(self, found: _Again, run: Run) -> bool:
         """Whether every data set of the loaders that give these joints centres them."""
         centring = {one for site in found.earlier for one in self.centring[site]}
-        for loader in run.interpreter.loaders.values():
+        for identity, loader in run.interpreter.loaders.items():
+            if found.loaders is not None and identity not in found.loaders:
+                continue
             sources: set[int] = set()
             for value in (*loader.arguments[:1], *loader.keywords.values()):
                 _gather(value, sources, 0)

@@ -8,7 +8,7 @@ node from which a loss is reached becomes logits. Where such a node feeds one th
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -25,23 +25,23 @@ Origin = tuple[str, int, "Spot | None"]
 SIGMOID = "sigmoid"
 
 # methods and functions after which a sigmoid could as well come
-_CARRIES = frozenset(
-    ("view", "reshape", "squeeze", "unsqueeze", "flatten", "permute", "transpose", "expand", "expand_as", "view_as")
-    + ("clone", "masked_select", "index_select", "narrow", "chunk", "split", "unbind", "ravel", "repeat", "t")
-    + ("swapaxes", "movedim", "reshape_as", "gather", "to", "cuda", "cpu", "float", "double", "half", "bfloat16")
-    + ("type_as", "contiguous", "cat", "concat", "stack", "hstack", "vstack", "take", "broadcast_to", "tile", "amax")
-)
+_CARRIES = frozenset((
+    "view", "reshape", "squeeze", "unsqueeze", "flatten", "permute", "transpose", "expand", "expand_as", "view_as",
+    "clone", "masked_select", "index_select", "narrow", "chunk", "split", "unbind", "ravel", "repeat", "t",
+    "swapaxes", "movedim", "reshape_as", "gather", "to", "cuda", "cpu", "float", "double", "half", "bfloat16",
+    "type_as", "contiguous", "cat", "concat", "stack", "hstack", "vstack", "take", "broadcast_to", "tile", "amax",
+))  # fmt: skip
 # what is the same of logits and of probabilities
-_SAME = frozenset(
-    ("shape", "device", "dtype", "ndim", "is_cuda", "requires_grad", "size", "dim", "numel", "nelement", "get_device")
-    + ("is_contiguous",)
-)
+_SAME = frozenset((
+    "shape", "device", "dtype", "ndim", "is_cuda", "requires_grad", "size", "dim", "numel", "nelement", "get_device",
+    "is_contiguous",
+))  # fmt: skip
 _SAME_CALLS = frozenset(("len", "isinstance", "type", "id"))
 _TIED = frozenset(("backward", "retain_grad", "register_hook"))
-_EXPORTS = frozenset(
-    ("torch.jit.trace", "torch.jit.script", "torch.jit.trace_module", "torch.onnx.export", "torch.onnx.dynamo_export")
-    + ("torch.export.export", "to_torchscript", "to_onnx")
-)
+_EXPORTS = frozenset((
+    "torch.jit.trace", "torch.jit.script", "torch.jit.trace_module", "torch.onnx.export", "torch.onnx.dynamo_export",
+    "torch.export.export", "to_torchscript", "to_onnx",
+))  # fmt: skip
 _MAX_WALKS = 300
 
 
@@ -361,7 +361,8 @@ class Walk:
         self.blocks: dict[int, str] = {}
         self.same: set[int] = set()
         self.hits: dict[Spot, set[int]] = defaultdict(set)
-        self.misses: set[Spot] = set()
+        # functions that do not give the values where another one called there does
+        self.silent: dict[int, FunctionFacts] = {}
         # functions
         self.returned: dict[int, Val] = {}
         self.facts: dict[int, FunctionFacts] = {}
@@ -384,7 +385,7 @@ class Walk:
             self._function(path, facts)
         # once more now that all results and arguments are known: what was missing before is not mixed in
         self.before = [set() for _ in self.before]
-        for found in (self.mixed, self.same, self.blocks, self.hits, self.misses):
+        for found in (self.mixed, self.same, self.blocks, self.hits, self.silent):
             found.clear()
         for path, facts in walked.values():
             self._function(path, facts)
@@ -465,11 +466,10 @@ class Walk:
             return self._branches(env, [node[3], node[4]])
         elif kind == "while":
             self.use(node[2], env)
-            self._loop(env, lambda inner: self._block(node[3], inner))
+            self._loop(env, node[3])
             self._block(node[4], env)
         elif kind == "for":
-            value = _element(self.eval(node[3], env))
-            self._loop(env, lambda inner: (self.bind(node[2], value, inner), self._block(node[4], inner)))
+            self._loop(env, node[4], node[2], _element(self.eval(node[3], env)))
             self._block(node[5], env)
         elif kind == "with":
             for context, target in node[2]:
@@ -518,10 +518,12 @@ class Walk:
             self._set(env, result)
         return not ends
 
-    def _loop(self, env: Env, body: Any) -> None:
+    def _loop(self, env: Env, body: list[Node], target: Node | None = None, value: Val = None) -> None:
         for _ in range(2):
             inner = dict(env)
-            body(inner)
+            if target is not None:
+                self.bind(target, value, inner)
+            self._block(body, inner)
             self._set(env, _join_environments(env, inner))
 
     def _closure(self, facts: FunctionFacts, node: Node, env: Env) -> None:
@@ -617,7 +619,7 @@ class Walk:
         for facts in self.places.module(self.path).functions:
             if facts is self.function or name not in facts.references.split():
                 continue
-            if bare and any(row[0] == name for row in facts.parameters):
+            if bare and binds(facts, name):
                 continue
             self.block(value, target, f"`{facts.qualname}` reads `{name}`")
 
@@ -832,7 +834,7 @@ class Walk:
         ids = frozenset(id_ for flow in whole for id_ in flow.ids)
         return self.occurs(node, Flow(ids, any(flow.mixed for flow in whole), any(flow.picked for flow in whole)))
 
-    def _method(self, node: Node, spot: Spot, receiver: Val, given: list[tuple[Node, Val]]) -> Val:
+    def _method(self, node: Node, spot: Spot, receiver: Val, given: Sequence[tuple[Node, Val]]) -> Val:
         name = node[2][3]
         for child, value in given:
             self._ends(child, value)
@@ -881,6 +883,9 @@ class Walk:
                     self._ends(child, value)
             back = self.returned.get(id(facts))
             result = back if number == 0 else join(result, back)
+        if result is not None:
+            silent = [facts for facts, _ in functions.values() if self.returned.get(id(facts)) is None]
+            self.silent.update({id(facts): facts for facts in silent})
         return self.occurs(node, result) if isinstance(result, Flow) else result
 
     def _pass(self, facts: FunctionFacts, name: str | None, spot: Spot, value: Val) -> None:
@@ -904,7 +909,6 @@ class Walk:
         if isinstance(value, Flow) and not value.picked:
             self.hits[spot] |= value.ids
         else:
-            self.misses.add(spot)
             self.block(value, node, "the loss gets it in a container")
         return None
 
@@ -962,6 +966,41 @@ class Walk:
 
 def place_text(path: str, position: int) -> str:
     return f"{path}:{position >> 44}"
+
+
+def binds(facts: FunctionFacts, name: str) -> bool:
+    """Whether a name is the function's own."""
+    if any(row[0] == name for row in facts.parameters):
+        return True
+    for statement, _ in statements_of(facts.body):
+        if statement[0] == "global" and name in statement[2]:
+            return False
+        if any(node[0] == "name" and node[2] == name for target in targets_of(statement) for node in names_in(target)):
+            return True
+    return False
+
+
+def targets_of(statement: Node) -> list[Node]:
+    """What a statement binds or changes."""
+    kind = statement[0]
+    if kind == "assign":
+        return list(statement[2])
+    if kind in ("aug", "ann", "for"):
+        return [statement[2]]
+    if kind == "with":
+        return [item[1] for item in statement[2] if item[1] is not None]
+    return []
+
+
+def names_in(target: Node) -> Iterator[Node]:
+    """The names that a target binds; those in `x[...] = ...` are only read."""
+    if target[0] == "name":
+        yield target
+    elif target[0] in ("tuple", "list"):
+        for one in target[2]:
+            yield from names_in(one)
+    elif target[0] == "star":
+        yield from names_in(target[2])
 
 
 def _path(node: Node) -> str:

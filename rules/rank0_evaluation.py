@@ -196,7 +196,9 @@ class Rank0EvaluationCheck(Check):
         if loop is None:
             loop = self.loops[key] = _Loop(event.node, scope)
         shard = _find(event.element, "shard")
-        loop.differs |= shard is not None or _find(event.element, "rank") is not None or bool(event.iterable.tags.keys() & _DIFFERS)
+        loop.differs |= (
+            shard is not None or _find(event.element, "rank") is not None or bool(event.iterable.tags.keys() & _DIFFERS)
+        )
         if shard is not None and "shard" not in event.iterable.tags:
             loop.origins |= shard.origins
             loop.guarded |= bool(scope.guards)
@@ -226,7 +228,9 @@ class Rank0EvaluationCheck(Check):
             self.device_set = True
         if name.startswith("accelerate.Accelerator.") and event.node[2][0] == "attr":
             function = scope.function
-            self.accelerators[(scope.module.path, function.position if function is not None else 0)] = _text(event.node[2][2])
+            self.accelerators[(scope.module.path, function.position if function is not None else 0)] = _text(
+                event.node[2][2]
+            )
 
     def _named_evaluation(self, event: LoopEvent) -> bool:
         function = event.scope.function
@@ -298,7 +302,9 @@ class Rank0EvaluationCheck(Check):
             tag = self._one_shard(event.scope, given, looping=True) if feeds else None
             tag = tag or self._one_shard(event.scope, given)
             if tag is not None:
-                self._used(event.scope, event.node, tag, "this metric", guard, feeds and self._synchronises(event.receiver))
+                self._used(
+                    event.scope, event.node, tag, "this metric", guard, feeds and self._synchronises(event.receiver)
+                )
 
     def _synchronises(self, value: Value | None) -> bool:
         """Whether a value is a metric object that brings the ranks' states together itself."""
@@ -397,7 +403,9 @@ class Rank0EvaluationCheck(Check):
                 found = found or tag
         return found
 
-    def _used(self, scope: Scope, node: Node, tag: Tag, what: str, guard: Guard | None = None, metric: bool = False) -> None:
+    def _used(
+        self, scope: Scope, node: Node, tag: Tag, what: str, guard: Guard | None = None, metric: bool = False
+    ) -> None:
         if any(one.side == "other" for one in scope.guards):
             return
         self.uses.append(_Use(scope, node, tag, what, guard or scope.on_main_rank_only, metric=metric))
@@ -545,7 +553,9 @@ class _Refused(Exception):
 
 
 # one process of a group differs from the others in these; what a configuration says is the same everywhere
-_RANK_WORD = re.compile(r"rank|main|master|primary|process|local|gpu|device|writer|logger|verbose|chief|node|worker", re.I)
+_RANK_WORD = re.compile(
+    r"rank|main|master|primary|process|local|gpu|device|writer|logger|verbose|chief|node|worker", re.I
+)
 _UNIFORM_WORD = re.compile(
     r"epoch|step|iter|freq|interval|every|period|^(i|idx|it|batch_idx|batch_index|stage|split|mode|phase|training|train"
     r"|is_train|is_training|do_\w+|eval\w*|val\w*|test\w*|\w*distributed|\w*ddp|multi_gpu|world_size|n_gpus?|num_gpus|__name__)$",
@@ -556,7 +566,9 @@ _PRESENT = re.compile(r"loader|dataset|sampler|val|test|eval|dev|checkpoint|ckpt
 _UNIFORM_CALL = frozenset(
     "is_available is_initialized is_dist_avail_and_initialized get_world_size device_count len hasattr isinstance int bool range".split()
 )
-_HARMLESS_DECORATOR = frozenset("no_grad inference_mode enable_grad staticmethod classmethod record main command option".split())
+_HARMLESS_DECORATOR = frozenset(
+    "no_grad inference_mode enable_grad staticmethod classmethod record main command option".split()
+)
 _STARTS_ALL = frozenset("spawn start_processes Process notebook_launcher launch start run".split())
 _ENTRY = re.compile(r"^_?(main|run|train|fit|cli|launch)(_|$)|(^|_)(main|worker)(_|$)", re.I)
 _DEVICE_WORD = re.compile(r"device|gpu|cuda|rank", re.I)
@@ -564,7 +576,9 @@ _WORLD_WORD = re.compile(r"world_?size|num_replicas|nprocs|n_?gpus?|num_gpus|num
 _GROUP_WORD = re.compile(r"mpu|parallel|group|mesh|(^|_)(dp|tp|pp)(_|$)", re.I)
 _PROGRESS = re.compile(r"bar|progress|tqdm|prog", re.I)
 _COLLECTS = frozenset(("append", "extend", "insert"))
-_WRITES = re.compile(r"^(open|save\w*|dump|to_csv|write\w*|makedirs|mkdir|add_\w+|log_metrics?|log|imwrite|savefig|savetxt)$")
+_WRITES = re.compile(
+    r"^(open|save\w*|dump|to_csv|write\w*|makedirs|mkdir|add_\w+|log_metrics?|log|imwrite|savefig|savetxt)$"
+)
 _SUMMING = frozenset(("sum", "mean"))
 _SAME_KIND = frozenset("float double long int detach to cuda cpu squeeze view reshape sqrt".split())
 _PER_SAMPLE = frozenset("argmax softmax log_softmax sigmoid squeeze detach float long logits".split())
@@ -655,7 +669,9 @@ class _Repairs:
         if use.metric:
             raise _Refused("a metric object synchronises itself: it has to be logged as it is, without `sync_dist`")
         if scope.guards:
-            raise _Refused("the call stands where one rank alone gets, and with `sync_dist=True` it would wait for the others there")
+            raise _Refused(
+                "the call stands where one rank alone gets, and with `sync_dist=True` it would wait for the others there"
+            )
         where = self._where(scope.module, call[1])
         if where is None or scope.function is None:
             raise _Refused("the code around the call is not in view")
@@ -680,7 +696,11 @@ class _Repairs:
     def _on_cpu(self, value: Node, body: list[Node]) -> bool:
         """Whether an expression ends in a tensor on the CPU, also through one name."""
         if value[0] == "name":
-            bound = [node[3] for node in _walk(body) if node[0] == "assign" and ["name", value[2]] in [one[::2] for one in node[2]]]
+            bound = [
+                node[3]
+                for node in _walk(body)
+                if node[0] == "assign" and ["name", value[2]] in [one[::2] for one in node[2]]
+            ]
             return any(one[0] != "name" and self._on_cpu(one, body) for one in bound)
         if value[0] != "call" or value[2][0] != "attr":
             return False
@@ -700,10 +720,14 @@ class _Repairs:
             raise _Refused("the loop over the loader is not in view")
         self._reached_alike(where, loop.scope)
         if loop.scope.function is not None:
-            self._callers_alike(loop.scope.function, where.module, loop.scope, exempt, use.guard is not None and moved is None)
+            self._callers_alike(
+                loop.scope.function, where.module, loop.scope, exempt, use.guard is not None and moved is None
+            )
         self._no_errors_swallowed(loop)
         if loop.whole:
-            raise _Refused("the same loop also runs over a loader that is not sharded, whose numbers would be added up once per rank")
+            raise _Refused(
+                "the same loop also runs over a loader that is not sharded, whose numbers would be added up once per rank"
+            )
         plan = self._gathered(loop, where) if prepared else self._summed(use, loop, where)
         if loop.origins & self.check.trained:
             plan.reasons.append("the same loop serves training, whose numbers become those of all ranks, too")
@@ -719,13 +743,17 @@ class _Repairs:
             raise _Refused("no loop over the loader is in view")
         # of several loops, the one on the way that the value took
         paths = {(step.path, step.position) for step in use.tag.steps}
-        own = [one for one in loops if one.scope.function is use.scope.function and one.scope.module is use.scope.module]
+        own = [
+            one for one in loops if one.scope.function is use.scope.function and one.scope.module is use.scope.module
+        ]
         own = own or [one for one in loops if self._returns_to(one, paths)]
         chosen = own or loops
         if len({(one.scope.module.path, one.node[1]) for one in chosen}) > 1:
             raise _Refused("several loops go over the loader, and it is not known which of them gives this number")
         if chosen[0].node[0] != "for":
-            raise _Refused("the values come from a comprehension over the loader: whether their mean weighs every sample alike is not known")
+            raise _Refused(
+                "the values come from a comprehension over the loader: whether their mean weighs every sample alike is not known"
+            )
         return chosen[0]
 
     def _returns_to(self, loop: _Loop, paths: set[tuple[str, int]]) -> bool:
@@ -793,7 +821,9 @@ class _Repairs:
         reads = _first_reads(after, set())
         for name in sorted(stored & reads):
             if name in added or name in self.check.varying.get(_place(where), ()):
-                raise _Refused(f"`{name}` of the loop's last rounds is read after it, and what it has to become is not known")
+                raise _Refused(
+                    f"`{name}` of the loop's last rounds is read after it, and what it has to become is not known"
+                )
         self._nothing_collected(body, reads)
         begun = self._begun(where)
         sums: list[_Sum] = []
@@ -822,7 +852,9 @@ class _Repairs:
                 raise _Refused(f"`{name}` may carry a graph, for the loop does not run under `no_grad`")
             sums.append(_Sum(name, kind, start, made))
         if not sums:
-            raise _Refused("no sum that the loop adds up is read after it: predictions have to be gathered, and their kinds are not known")
+            raise _Refused(
+                "no sum that the loop adds up is read after it: predictions have to be gathered, and their kinds are not known"
+            )
         return sums
 
     def _nothing_collected(self, body: list[Node], reads: set[str]) -> None:
@@ -854,8 +886,14 @@ class _Repairs:
                 for target, value in pairs:
                     if target[0] == "name":
                         begun[target[2]] = value
-                    elif target[0] in ("tuple", "list") and value[0] in ("tuple", "list") and len(target[2]) == len(value[2]):
-                        begun.update({one[2]: part for one, part in zip(target[2], value[2], strict=True) if one[0] == "name"})
+                    elif (
+                        target[0] in ("tuple", "list")
+                        and value[0] in ("tuple", "list")
+                        and len(target[2]) == len(value[2])
+                    ):
+                        begun.update(
+                            {one[2]: part for one, part in zip(target[2], value[2], strict=True) if one[0] == "name"}
+                        )
             if block[index][0] in ("for", "while") and block[index] is not where.around[-1][2]:
                 begun = {}
         return begun
@@ -889,20 +927,32 @@ class _Repairs:
                 continue
             if not _names_in(left) & known or right[0] == "const" or _names_in(right) & known:
                 continue
-            found = [one for one in _walk([right]) if one[0] == "call" and one[2][0] == "name" and one[2][2] == "len" and one[3]]
+            found = [
+                one
+                for one in _walk([right])
+                if one[0] == "call" and one[2][0] == "name" and one[2][2] == "len" and one[3]
+            ]
             texts = [_text(one[3][0]) for one in found]
             others = _names_in(right) - set().union(*(_names_in(one) for one in found), set())
             if len(found) == 1 and not others and source and texts[0] == source:
                 counted += [one for one in found if one not in counted]
-            elif not (found and not others and all(text and text.rpartition(".")[2].endswith(("dataset", "_set", "set")) for text in texts)):
-                raise _Refused("a sum is divided by a number of which it is not known whether it counts all ranks' samples")
+            elif not (
+                found
+                and not others
+                and all(text and text.rpartition(".")[2].endswith(("dataset", "_set", "set")) for text in texts)
+            ):
+                raise _Refused(
+                    "a sum is divided by a number of which it is not known whether it counts all ranks' samples"
+                )
         return counted
 
     def _integers(self, sums: list[_Sum], after: list[Node], batches: bool) -> list[str]:
         """Whole numbers that come back from a tensor of floats and are read as more than a divisor."""
         if not batches and all(one.kind != "number" for one in sums):
             return []
-        divided = {id(one) for node in _walk(after) if node[0] == "bin" and node[2] == "/" for one in _walk([node[3], node[4]])}
+        divided = {
+            id(one) for node in _walk(after) if node[0] == "bin" and node[2] == "/" for one in _walk([node[3], node[4]])
+        }
         loose = {node[2] for node in _walk(after) if node[0] == "name" and id(node) not in divided}
         return [one.name for one in sums if one.kind == "int" and one.name in loose]
 
@@ -917,15 +967,26 @@ class _Repairs:
             body = owner.body if owner is not None else module.statements()
             for node in _walk(body):
                 if node[0] == "call" and (name := (_names(node[2]) or [""])[-1]):
-                    if owner is not function and (self.knowledge.matches("gathers", name) or name in ("all_reduce", "reduce")):
-                        raise _Refused(f"`{owner.name if owner else module.path}` calls `{function.name}` and reduces values itself")
+                    if owner is not function and (
+                        self.knowledge.matches("gathers", name) or name in ("all_reduce", "reduce")
+                    ):
+                        raise _Refused(
+                            f"`{owner.name if owner else module.path}` calls `{function.name}` and reduces values itself"
+                        )
             names = {one.name for one in sums}
             returned = [node[2] for node in _walk(function.body) if node[0] == "return" and node[2] is not None]
-            bare = [one for one in returned for part in (one[2] if one[0] == "tuple" else [one]) if part[0] == "name" and part[2] in names]
+            bare = [
+                one
+                for one in returned
+                for part in (one[2] if one[0] == "tuple" else [one])
+                if part[0] == "name" and part[2] in names
+            ]
             if bare and any(
                 node[0] == "bin" and node[2] in ("/", "//") and "len" in _names_in(node[4]) for node in _walk(body)
             ):
-                raise _Refused(f"`{function.name}` returns a sum that its caller divides by a length, which may be this rank's own")
+                raise _Refused(
+                    f"`{function.name}` returns a sum that its caller divides by a length, which may be this rank's own"
+                )
 
     # where the repaired number is computed
 
@@ -987,14 +1048,18 @@ class _Repairs:
         for sampler in self._samplers(use):
             if sampler is None:
                 if not self._split_by_node(use):
-                    reasons.append("how the samples are shared out among the ranks is not in view, so some may count more than once")
+                    reasons.append(
+                        "how the samples are shared out among the ranks is not in view, so some may count more than once"
+                    )
                 continue
             last = sampler.argument(5, "drop_last")
             if last is not None and last.constant is not False:
                 reasons.append("the sampler drops the last samples (`drop_last`), which stay unevaluated")
             names = " ".join(self._sampler_words(sampler))
             if _GROUP_WORD.search(names):
-                raise _Refused("the sampler shares out among the ranks of a group of its own, and the fix adds up over all ranks")
+                raise _Refused(
+                    "the sampler shares out among the ranks of a group of its own, and the fix adds up over all ranks"
+                )
             if sampler.argument(1, "num_replicas") is not None and not _WORLD_WORD.search(names):
                 reasons.append("the sampler's `num_replicas` may not be the number of all ranks")
         return reasons
@@ -1012,7 +1077,11 @@ class _Repairs:
         for origin in use.tag.origins:
             loader = self.interpreter.loaders.get(origin)
             maker = self.knowledge.call(loader.name) if loader is not None else None
-            given = loader.argument(maker.argument_index("sampler"), "sampler") if loader is not None and maker is not None else None
+            given = (
+                loader.argument(maker.argument_index("sampler"), "sampler")
+                if loader is not None and maker is not None
+                else None
+            )
             made = [one.shape for one in given.options() if isinstance(one.shape, Made)] if given is not None else []
             own = [one for one in made if self.interpreter.is_kind(one.name, "sharded-sampler")]
             found += own or [None]
@@ -1029,7 +1098,11 @@ class _Repairs:
     def _always_distributed(self, use: _Use) -> bool:
         """Whether there is a process group for sure where the number is computed."""
         samplers = self._samplers(use)
-        if not use.tag.conditions and samplers and all(one is not None and one.argument(1, "num_replicas") is None for one in samplers):
+        if (
+            not use.tag.conditions
+            and samplers
+            and all(one is not None and one.argument(1, "num_replicas") is None for one in samplers)
+        ):
             if all(one is not None and not self._conditional(one.place) for one in samplers):
                 return True
         for places in self.check.groups.values():
@@ -1043,8 +1116,14 @@ class _Repairs:
         where = self._where(module, place.position) if module is not None else None
         if where is None:
             return True
-        branches = [one for _, _, one in where.around if one[0] in ("if", "try", "match", "while") and not _is_main(one)]
-        inner = [node for node in _walk([where.around[-1][2]]) if node[0] in ("ifexp", "bool") and _covers(node[1], place.position)]
+        branches = [
+            one for _, _, one in where.around if one[0] in ("if", "try", "match", "while") and not _is_main(one)
+        ]
+        inner = [
+            node
+            for node in _walk([where.around[-1][2]])
+            if node[0] in ("ifexp", "bool") and _covers(node[1], place.position)
+        ]
         return bool(branches or inner)
 
     # who gets there
@@ -1060,15 +1139,23 @@ class _Repairs:
             kind = statement[0]
             following = where.around[number + 1]
             if kind == "if" and not _is_main(statement) and not self._uniform(statement[2], varying):
-                raise _Refused("the place where all ranks have to meet stands under a condition that may differ between them")
+                raise _Refused(
+                    "the place where all ranks have to meet stands under a condition that may differ between them"
+                )
             if kind == "while" or (kind == "match") or (kind == "for" and self._differs(statement, where)):
-                raise _Refused("the loop around the place where all ranks have to meet may take other numbers of rounds on each rank")
+                raise _Refused(
+                    "the loop around the place where all ranks have to meet may take other numbers of rounds on each rank"
+                )
             if kind == "for" and following[0] is statement[4]:
                 for inner in statement[4]:
                     if self._leaves(inner, varying, within=True):
-                        raise _Refused("a rank may leave the loop around the place where all ranks have to meet earlier than the others")
+                        raise _Refused(
+                            "a rank may leave the loop around the place where all ranks have to meet earlier than the others"
+                        )
             if kind == "try" and any(handler for handler in statement[3] if _last(handler[0]) != "KeyboardInterrupt"):
-                raise _Refused("an exception that one rank alone handles would keep it from the place where all ranks have to meet")
+                raise _Refused(
+                    "an exception that one rank alone handles would keep it from the place where all ranks have to meet"
+                )
         if scope.function is not None:
             for decorator in scope.function.decorators:
                 if _last(decorator[2] if decorator[0] == "call" else decorator) not in _HARMLESS_DECORATOR:
@@ -1094,14 +1181,22 @@ class _Repairs:
         if kind == "attr":
             root = _names(node)
             configured = any(_CONFIG_ROOT.match(word) for word in root[:2])
-            return (configured or bool(_UNIFORM_WORD.search(node[3]))) and not _RANK_WORD.search(node[3]) and root[0] not in varying
+            return (
+                (configured or bool(_UNIFORM_WORD.search(node[3])))
+                and not _RANK_WORD.search(node[3])
+                and root[0] not in varying
+            )
         if kind == "sub":
             root = _names(node[2])
             configured = bool(root) and any(_CONFIG_ROOT.match(word) for word in root[:2])
             return configured and not any(_RANK_WORD.search(word) for word in _names(node))
         if kind == "cmp":
             sides = [node[2], *node[4]]
-            if node[3] in (["is"], ["is not"]) and sides[1] == ["const", sides[1][1], None] and _PRESENT.search(_text(sides[0])):
+            if (
+                node[3] in (["is"], ["is not"])
+                and sides[1] == ["const", sides[1][1], None]
+                and _PRESENT.search(_text(sides[0]))
+            ):
                 return not _RANK_WORD.search(_text(sides[0]))
             return all(self._uniform(one, varying) for one in sides)
         if kind == "bool":
@@ -1118,7 +1213,9 @@ class _Repairs:
             )
         return False
 
-    def _leaves(self, statement: Node, varying: set[str], within: bool = True, sure: bool = True, inside: bool = False) -> bool:
+    def _leaves(
+        self, statement: Node, varying: set[str], within: bool = True, sure: bool = True, inside: bool = False
+    ) -> bool:
         """Whether a rank may leave the block here while another one goes on; `sure`: all ranks get to the statement."""
         kind = statement[0]
         if kind in ("return", "break", "continue"):
@@ -1164,7 +1261,9 @@ class _Repairs:
                 if any(one[0] == "call" and _last(one[2]) in _STARTS_ALL for one in parents):
                     called = True
                     continue
-                raise _Refused(f"`{function.name}` is passed on as a value, so it is not known whether all ranks call it")
+                raise _Refused(
+                    f"`{function.name}` is passed on as a value, so it is not known whether all ranks call it"
+                )
             called = True
             where = self._where(other, call[1], owner)
             if where is None:
@@ -1185,7 +1284,9 @@ class _Repairs:
         known = self.check.targets.get((module.path, call[1])) if call is not None else None
         if known is not None:
             return id(function) in known
-        if module is not function.module and any(one.name == function.name and one.owner is None for one in module.functions):
+        if module is not function.module and any(
+            one.name == function.name and one.owner is None for one in module.functions
+        ):
             return False
         return True
 
@@ -1217,7 +1318,13 @@ class _Repairs:
         found: _Where | None = None
         for function, body in self._bodies(module):
             around = _around(body, position)
-            if around and (found is None or (function is not None and (found.function is None or len(body) and _covers(found.function.position, function.position)))):
+            if around and (
+                found is None
+                or (
+                    function is not None
+                    and (found.function is None or len(body) and _covers(found.function.position, function.position))
+                )
+            ):
                 found = _Where(module, function, around)
         return found
 
@@ -1247,7 +1354,9 @@ class _Repairs:
         calls = self.check.guarded_calls
         found = next((calls[step[:2]] for step in use.tag.steps if step[:2] in calls), None)
         if found is None or loop.scope.function is None:
-            raise _Refused("rank 0 alone runs the loop over its shard, and the loop stands in the guarded branch itself")
+            raise _Refused(
+                "rank 0 alone runs the loop over its shard, and the loop stands in the guarded branch itself"
+            )
         scope, call = found
         where = self._where(scope.module, call[1])
         if where is None or len(where.around) < 2:
@@ -1259,13 +1368,17 @@ class _Repairs:
         outer = where.around[-2]
         elif_ = len(where.around) > 2 and where.around[-3][2][0] == "if" and outer[0] is where.around[-3][2][4]
         if index != 0 or elif_ or statement[0] != "assign" or statement[3][1] != call[1]:
-            raise _Refused("the evaluating call is not the first statement of the branch of rank 0, so it cannot be moved before it")
+            raise _Refused(
+                "the evaluating call is not the first statement of the branch of rank 0, so it cannot be moved before it"
+            )
         if len(block) < 2:
             raise _Refused("nothing but the evaluating call stands in the branch of rank 0")
         for facts in self.check.targets.get((scope.module.path, call[1]), {}).values():
             for node in _walk(facts.body):
                 if node[0] == "call" and _WRITES.match(_last(node[2])):
-                    raise _Refused(f"`{facts.name}` writes something (`{_last(node[2])}`), which then every rank would do")
+                    raise _Refused(
+                        f"`{facts.name}` writes something (`{_last(node[2])}`), which then every rank would do"
+                    )
         span = span_of(scope.module.path, statement[1])
         return Action("move-before-branch", span), (scope.module.path, call[1])
 
@@ -1276,7 +1389,9 @@ class _Repairs:
             raise _Refused("the guard is no branch around the update")
         block, _, statement = where.around[-1]
         branch = where.around[-2][2]
-        alone = branch[0] == "if" and block is branch[3] and len(block) == 1 and not branch[4] and branch[2][0] != "bool"
+        alone = (
+            branch[0] == "if" and block is branch[3] and len(block) == 1 and not branch[4] and branch[2][0] != "bool"
+        )
         if not alone or statement[0] != "expr" or len(use.scope.guards) != 1:
             raise _Refused("more than the update of the metric stands under the guard")
         receiver = _text(use.node[2][2])
@@ -1284,16 +1399,25 @@ class _Repairs:
         computed = [
             (call, other)
             for call, other in ((node, self._where(use.scope.module, node[1])) for node in _walk(self._whole(where)))
-            if call[0] == "call" and call[2][0] == "attr" and call[2][3] == "compute" and _text(call[2][2]) == receiver and call[1] not in inside
+            if call[0] == "call"
+            and call[2][0] == "attr"
+            and call[2][3] == "compute"
+            and _text(call[2][2]) == receiver
+            and call[1] not in inside
         ]
         if not receiver or not computed:
-            raise _Refused("where the metric is computed is not in view, and `compute` is a collective that all ranks have to call")
+            raise _Refused(
+                "where the metric is computed is not in view, and `compute` is a collective that all ranks have to call"
+            )
         for _, other in computed:
             if other is not None:
                 self._reached_alike(other, use.scope)
         outer = _Where(where.module, where.function, where.around[:-1])
         self._reached_alike(_Where(outer.module, outer.function, outer.around), use.scope)
-        return _Plan([Action("drop-branch", span_of(use.scope.module.path, branch[1]))], "update the metric on every rank: `compute` synchronises it")
+        return _Plan(
+            [Action("drop-branch", span_of(use.scope.module.path, branch[1]))],
+            "update the metric on every rank: `compute` synchronises it",
+        )
 
     def _whole(self, where: _Where) -> list[Node]:
         return where.function.body if where.function is not None else where.module.statements()
@@ -1310,9 +1434,13 @@ class _Repairs:
         for origin in loop.origins:
             loader = self.interpreter.loaders.get(origin)
             if loader is None or loader.argument(6, "collate_fn") is not None or self._samplers_of(loader):
-                raise _Refused("batches may be of another shape or number on each process, and those cannot be gathered as they are")
+                raise _Refused(
+                    "batches may be of another shape or number on each process, and those cannot be gathered as they are"
+                )
         if self.check.uneven:
-            raise _Refused("the processes may take other numbers of batches (`even_batches`), so a gather per batch may wait for ever")
+            raise _Refused(
+                "the processes may take other numbers of batches (`even_batches`), so a gather per batch may wait for ever"
+            )
         varying = self.check.varying.get(_place(where), set())
         feeding = [number for number, one in enumerate(body) if _addition(one)[0] is not None or self._feeds(one)]
         if not feeding:
@@ -1320,11 +1448,17 @@ class _Repairs:
         if any(self._leaves(one, varying) for one in body):
             raise _Refused("a process may leave a round of the loop before the place where all processes have to meet")
         for number, one in enumerate(body):
-            if number not in feeding and number > feeding[0] and any(_addition(node)[0] is not None or self._feeds(node) for node in _walk([one])):
+            if (
+                number not in feeding
+                and number > feeding[0]
+                and any(_addition(node)[0] is not None or self._feeds(node) for node in _walk([one]))
+            ):
                 raise _Refused("sums are added to under a condition")
         batch = _target_names(loop.node[2])
         inner = batch.union(*(_stored(node) for node in _walk(body)))
-        sums = {_addition(body[number])[0][2] for number in feeding if (_addition(body[number])[0] or [""])[0] == "name"}  # type: ignore[index]
+        sums = {
+            _addition(body[number])[0][2] for number in feeding if (_addition(body[number])[0] or [""])[0] == "name"
+        }  # type: ignore[index]
         names: list[str] = []
         for number in feeding:
             for node in _walk([body[number]]):
@@ -1345,9 +1479,16 @@ class _Repairs:
             raise _Refused("a sum is divided by the number of batches of one process")
         first = body[feeding[0]]
         given = ", ".join(names)
-        code = f"{given} = {accelerator}.gather_for_metrics(({given}))" if len(names) > 1 else f"{given} = {accelerator}.gather_for_metrics({given})"
+        code = (
+            f"{given} = {accelerator}.gather_for_metrics(({given}))"
+            if len(names) > 1
+            else f"{given} = {accelerator}.gather_for_metrics({given})"
+        )
         action = Action("insert-before", span_of(where.module.path, first[1]), (("code", code),))
-        return _Plan([action], f"gather {_listed([f'`{one}`' for one in names])} of all processes with `gather_for_metrics`, which cuts the padding")
+        return _Plan(
+            [action],
+            f"gather {_listed([f'`{one}`' for one in names])} of all processes with `gather_for_metrics`, which cuts the padding",
+        )
 
     def _samplers_of(self, loader: Made) -> bool:
         return loader.argument(3, "sampler") is not None or loader.argument(4, "batch_sampler") is not None
@@ -1360,7 +1501,11 @@ class _Repairs:
 
     def _per_sample(self, name: str, body: list[Node], inner: set[str]) -> bool:
         """Whether a name holds a model's output for the batch, at most with another operation per sample."""
-        bound = [node[3] for node in _walk(body) if node[0] == "assign" and any(name in _target_names(one) for one in node[2])]
+        bound = [
+            node[3]
+            for node in _walk(body)
+            if node[0] == "assign" and any(name in _target_names(one) for one in node[2])
+        ]
         if len(bound) != 1:
             return False
         value = bound[0]
@@ -1369,7 +1514,9 @@ class _Repairs:
                 value = value[2]
             elif value[0] == "call" and value[2][0] == "attr" and value[2][3] in _PER_SAMPLE:
                 over = value[3][:1] or [one for key, one in value[4] if key in ("dim", "axis")]
-                if value[2][3] in ("argmax", "softmax", "log_softmax", "squeeze") and not (over and over[0][0] == "const" and over[0][2] in (-1, 1)):
+                if value[2][3] in ("argmax", "softmax", "log_softmax", "squeeze") and not (
+                    over and over[0][0] == "const" and over[0][2] in (-1, 1)
+                ):
                     return False
                 value = value[2][2]
             else:
@@ -1377,7 +1524,11 @@ class _Repairs:
         if value[0] == "name":
             return value[2] != name and value[2] in inner and self._per_sample(value[2], body, inner)
         # a model, called on what the batch holds
-        return value[0] == "call" and bool(re.search(r"model|net|classifier|module", " ".join(_names(value[2])), re.I)) and bool(_names_in(value) & inner)
+        return (
+            value[0] == "call"
+            and bool(re.search(r"model|net|classifier|module", " ".join(_names(value[2])), re.I))
+            and bool(_names_in(value) & inner)
+        )
 
 
 # facts
@@ -1499,7 +1650,13 @@ def _addition(node: Node) -> tuple[Node | None, Node | None]:
     """Target and what is added, of `x += y` and `x = x + y`."""
     if node[0] == "aug" and node[3] == "+":
         return node[2], node[4]
-    if node[0] == "assign" and len(node[2]) == 1 and node[2][0][0] == "name" and node[3][0] == "bin" and node[3][2] == "+":
+    if (
+        node[0] == "assign"
+        and len(node[2]) == 1
+        and node[2][0][0] == "name"
+        and node[3][0] == "bin"
+        and node[3][2] == "+"
+    ):
         if node[3][3][0] == "name" and node[3][3][2] == node[2][0][2]:
             return node[2][0], node[3][4]
     return None, None
@@ -1526,7 +1683,9 @@ def _first_reads(block: list[Node], stored: set[str]) -> set[str]:
             stored |= one & other
         elif kind == "for":
             read(statement[3])
-            reads |= _first_reads(statement[4], stored | _target_names(statement[2])) | _first_reads(statement[5], set(stored))
+            reads |= _first_reads(statement[4], stored | _target_names(statement[2])) | _first_reads(
+                statement[5], set(stored)
+            )
         elif kind == "while":
             read(statement[2])
             reads |= _first_reads(statement[3], set(stored))
@@ -1579,8 +1738,16 @@ def _kind(node: Node, body: list[Node], depth: int = 0) -> str:
     if kind == "const":
         return "int" if type(node[2]) is int else "number" if isinstance(node[2], float) else ""
     if kind == "name":
-        bound = [one[3] for one in _walk(body) if one[0] == "assign" and any(node[2] in _target_names(target) for target in one[2])]
-        plain = [one for one in _walk(body) if one[0] == "assign" and any(_target_names(target) == {node[2]} for target in one[2])]
+        bound = [
+            one[3]
+            for one in _walk(body)
+            if one[0] == "assign" and any(node[2] in _target_names(target) for target in one[2])
+        ]
+        plain = [
+            one
+            for one in _walk(body)
+            if one[0] == "assign" and any(_target_names(target) == {node[2]} for target in one[2])
+        ]
         return _kind(bound[0], body, depth + 1) if len(bound) == len(plain) == 1 else ""
     if kind == "bin":
         sides = {_kind(node[3], body, depth + 1), _kind(node[4], body, depth + 1)}
@@ -1616,7 +1783,11 @@ def _counts(node: Node, body: list[Node]) -> bool:
         return False
     inner = node[2][2]
     if inner[0] == "name":
-        bound = [one[3] for one in _walk(body) if one[0] == "assign" and any(_target_names(target) == {inner[2]} for target in one[2])]
+        bound = [
+            one[3]
+            for one in _walk(body)
+            if one[0] == "assign" and any(_target_names(target) == {inner[2]} for target in one[2])
+        ]
         inner = bound[0] if len(bound) == 1 else inner
     return inner[0] == "cmp" or (inner[0] == "call" and _last(inner[2]) in ("eq", "ne", "gt", "lt"))
 

@@ -96,10 +96,13 @@ from ddplint.rules.logits import (
     Spot,
     Stand,
     Walk,
+    binds,
     flows,
+    names_in,
     nodes_of,
     place_text,
     statements_of,
+    targets_of,
 )
 
 if TYPE_CHECKING:
@@ -165,8 +168,8 @@ class SigmoidBeforeBceCheck(Check):
         if event.effect is not None and event.effect.adds == SIGMOID and SIGMOID in event.result.tags:
             made = event.callee.shape.place[:2] if isinstance(event.callee.shape, Made) else None
             origin = (event.scope.module.path, event.node[1], made)
-            tag = event.result.tags[SIGMOID]._replace(origins=frozenset([origin]))
-            return event.result.with_tags({**event.result.tags, SIGMOID: tag})
+            applied = event.result.tags[SIGMOID]._replace(origins=frozenset([origin]))
+            return event.result.with_tags({**event.result.tags, SIGMOID: applied})
         if event.effect is None or "sum-reduction" not in event.effect.kinds:
             return None
         first = 0 if event.receiver is not None else 1
@@ -282,6 +285,9 @@ class _Repair:
         self.places = repairs.places
         self.spot = spot
         self.actions: list[Action] = []
+        # functions that return logits from then on, functions that take them, and what else changes for others
+        self.returning: list[str] = []
+        self.taking: list[str] = []
         self.reasons: list[str] = []
 
     def fix(self) -> tuple[set[Spot], Fix]:
@@ -305,12 +311,27 @@ class _Repair:
         losses = set(walk.hits)
         loss = "BCEWithLogitsLoss" if criteria else "binary_cross_entropy_with_logits"
         actions = tuple(dict.fromkeys(sorted(self.actions, key=lambda one: (one.span, one.kind))))
-        reason = "; ".join(dict.fromkeys(self.reasons))
+        reason = self._reason()
         message = f"hand the logits to `{loss}`" + ("; keep a sigmoid elsewhere" if wrapped else "")
         return losses, Fix("unsafe" if reason else "safe", message, actions, reason)
 
     def _act(self, kind: str, spot: Spot, **arguments: str) -> None:
         self.actions.append(Action(kind, span_of(*spot), tuple(sorted(arguments.items()))))
+
+    def _reason(self) -> str:
+        """What the fix changes for code that is not in view; empty if nothing."""
+        parts = []
+        if self.returning:
+            names = list(dict.fromkeys(self.returning))
+            verb = "returns" if len(names) == 1 else "return"
+            parts.append(
+                f"{_listed(names)} {verb} logits instead of probabilities from then on:"
+                f" who calls {'it' if len(names) == 1 else 'them'} elsewhere must apply the sigmoid"
+            )
+        if self.taking:
+            names = list(dict.fromkeys(self.taking))
+            parts.append(f"{_listed(names)} {'expects' if len(names) == 1 else 'expect'} logits")
+        return "; ".join([*parts, *dict.fromkeys(self.reasons)])
 
     # what belongs together
 
@@ -341,6 +362,9 @@ class _Repair:
             for spot in self.seen.callers.get(identity, ()):
                 if spot not in given:
                     related |= self.seen.origins.get(spot, frozenset())
+        for spot, owners in self.seen.applied.items() if walk.silent else ():
+            if id(self.places.stand(spot).function) in walk.silent:
+                related |= {(*spot, one) for one in owners}
         return related
 
     def _check_arguments(self, walk: Walk, logits: set[int]) -> None:
@@ -355,7 +379,7 @@ class _Repair:
                 if given.get((path, position)) is None:
                     where = place_text(path, position)
                     raise Refusal(f"`{facts.qualname}` gets something else at {where}, and both reach the loss")
-            self.reasons.append(f"`{facts.qualname}` takes logits instead of probabilities from then on")
+            self.taking.append(f"`{facts.qualname}`")
 
     # the loss
 
@@ -363,8 +387,10 @@ class _Repair:
         """Change the losses; the places of the objects that are changed."""
         changed: set[Spot] = set()
         for spot in sorted(walk.hits):
-            if self.seen.others.get(spot):
-                name = min(self.seen.others[spot]) or "another function"
+            others = {name for name in self.seen.others.get(spot, ()) if name}
+            others |= {facts.qualname for facts, _ in self.seen.functions.get(spot, {}).values()}
+            if others:
+                name = min(others).removesuffix(".forward")
                 raise Refusal(f"the same call is also one of `{name.rpartition('.')[2]}`, which may need probabilities")
             for loss in self.seen.losses[spot]:
                 if loss.made is None:
@@ -376,6 +402,7 @@ class _Repair:
                     if one not in walk.hits and any(other.made == loss.made for other in losses)
                 ]
                 if not elsewhere:
+                    self._check_calls(loss.made, walk)
                     self._rename(loss.made, "BCELoss", "torch.nn")
                     changed.add(loss.made)
                 elif loss.bare and all(one.made == loss.made for one in self.seen.losses[spot]):
@@ -385,6 +412,32 @@ class _Repair:
                     where = place_text(*min(elsewhere))
                     raise Refusal(f"the loss object is also called at {where}, on values that are no sigmoid's output")
         return changed
+
+    def _check_calls(self, made: Spot, walk: Walk) -> None:
+        """Calls of the object under the name that it is bound to, which the flow has not come to."""
+        stand = self.places.stand(made)
+        targets = targets_of(stand.statement)
+        names = {
+            (one[0], one[-1]) for target in targets for one in [target, *names_in(target)] if one[0] in ("attr", "name")
+        }
+        module = self.places.module(made[0])
+        scope = stand.function.qualname.rpartition(".")[0] if stand.function is not None else ""
+        for facts in [None, *module.functions]:
+            if facts is not None and not facts.qualname.startswith(scope):
+                continue
+            for statement, _ in statements_of(module.statements() if facts is None else facts.body):
+                for node in nodes_of(statement[2:]):
+                    spot = (made[0], node[1])
+                    if node[0] != "call" or (node[2][0], node[2][-1]) not in names or spot in walk.hits:
+                        continue
+                    local = node[2][0] == "name" and facts is not stand.function
+                    if local and (facts is None or stand.function is not None or binds(facts, node[2][-1])):
+                        continue
+                    if (
+                        any(loss.made == made for loss in self.seen.losses.get(spot, ()))
+                        or spot not in self.seen.losses
+                    ):
+                        raise Refusal(f"what the loss is called on at {place_text(*spot)} is not known")
 
     def _rename(self, spot: Spot, name: str, module: str) -> None:
         callee = self.places.stand(spot).call[2]
@@ -454,12 +507,7 @@ class _Repair:
         body = self.places.module(stand.path).statements() if stand.function is None else stand.function.body
         count = sum(row[0] == name for row in stand.function.parameters) if stand.function is not None else 0
         for statement, _ in statements_of(body):
-            targets = {"assign": 2, "for": 2, "aug": 2, "ann": 2, "with": 2}.get(statement[0])
-            if targets is not None:
-                part = statement[targets]
-                if statement[0] == "with":
-                    part = [item[1] for item in part]
-                count += sum(node[0] == "name" and node[2] == name for node in nodes_of(part))
+            count += sum(node[2] == name for target in targets_of(statement) for node in names_in(target))
         return count == 1
 
     def _free_name(self, path: str) -> str:
@@ -483,9 +531,15 @@ class _Repair:
             return
         call = self.places.stand((path, position)).call
         name = call[2][3] if call[2][0] == "attr" else call[2][2] if call[2][0] == "name" else ""
+        statement, inner = self.places.stand((path, position)).statement, _inner(call)
         receiver = not call[3] and not call[4]
         if name.endswith("_") or len(call[3]) + len(call[4]) > 1 or (receiver and call[2][0] != "attr"):
             raise Refusal("the sigmoid is applied in place, or in a form that cannot be taken apart")
+        targets = statement[2] if statement[0] == "assign" and statement[3][1] == position else []
+        if inner is not None and inner[0] == "name" and [target[-1] for target in targets] == [inner[2]]:
+            # nothing would be left but `x = x`
+            self._act("remove-statement", (path, statement[1]))
+            return
         self._act("unwrap-call", (path, position), keep="receiver" if receiver else "argument")
         if made is not None:
             self._drop_module(made, walk, logits)
@@ -494,9 +548,20 @@ class _Repair:
         """Remove `self.sigmoid = nn.Sigmoid()` once nothing reads it."""
         stand = self.places.stand(made)
         target = stand.statement[2][0] if stand.statement[0] == "assign" and len(stand.statement[2]) == 1 else None
-        if target is None or stand.statement[3][1] != made[1] or target[0] != "attr" or target[2][0] != "name":
+        if target is None or stand.statement[3][1] != made[1] or target[0] not in ("attr", "name"):
             return
         calls = {spot for spot, owners in self.seen.applied.items() if made in owners}
+        if target[0] == "name":
+            body = stand.function.body if stand.function is not None else []
+            reads = sum(
+                node[0] == "name" and node[2] == target[2]
+                for statement, _ in statements_of(body)
+                for node in nodes_of(statement[2:])
+            )
+            # once where it is bound
+            if reads == len(calls) + 1 and all(walk.ids.get(("at", *spot, "call")) in logits for spot in calls):
+                self._act("remove-statement", made)
+            return
         if any(walk.ids.get(("at", *spot, "call")) not in logits for spot in calls) or stand.function is None:
             return
         module = self.places.module(made[0])
@@ -601,15 +666,9 @@ class _Repair:
         for facts in sorted(changed.values(), key=lambda one: (one.module.path, one.position)):
             self._unseen(facts)
             self._siblings(facts, factories, changed)
-            self.reasons.append(
-                f"`{facts.qualname}` returns logits instead of probabilities from then on:"
-                " who calls it elsewhere must apply the sigmoid"
-            )
+            self.returning.append(f"`{facts.qualname}`")
         if layers and not changed:
-            self.reasons.append(
-                "the model returns logits instead of probabilities from then on:"
-                " who uses it elsewhere must apply the sigmoid"
-            )
+            self.returning.append("the model")
         if changed or layers:
             self._exports(list(changed.values()))
         for path, position in factories:
@@ -627,7 +686,10 @@ class _Repair:
                 continue
             for one in module.functions:
                 if hook:
-                    if owner in one.references.split() and id(one) not in self.run.interpreter.entered:
+                    own = one.module is facts.module and one.qualname.startswith(
+                        facts.qualname.rpartition(".")[0] + "."
+                    )
+                    if not own and owner in one.references.split() and id(one) not in self.run.interpreter.entered:
                         where = place_text(module.path, one.position)
                         raise Refusal(f"`{one.qualname}` ({where}) uses `{owner}` in a way that is not followed")
                 elif facts.name in one.references.split():
@@ -679,6 +741,10 @@ def _is_other(value: Value, classes: set[tuple[str, str]], depth: int = 0) -> bo
     return True
 
 
+def _listed(names: list[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
 def _inner(call: Node) -> Node | None:
     """What a sigmoid is applied to."""
     if call[3]:
@@ -707,13 +773,23 @@ class SigmoidBeforeBce(Rule):
         arguments = dict(action.arguments)
         if action.kind == "apply-sigmoid":
             node = file.expression_at(action.span)
-            file.wrap(node, f"{file.add_import('torch', where=node)}.sigmoid({{}})")
+            _apply_sigmoid(file, node)
         elif action.kind == "drop-layer":
             _drop_layer(file, file.call_at(action.span))
         elif action.kind == "name-logits":
             _name_logits(file, file.call_at(action.span), arguments["name"])
         else:
             super().rewrite(action, file)
+
+
+def _apply_sigmoid(file: FileRewriter, node: cst.BaseExpression) -> None:
+    function = f"{file.add_import('torch', where=node)}.sigmoid"
+    start, _ = file.outer_range(node)
+    if len(node.lpar) == 1 and not file.text[start - 1 : start].isalnum():
+        # the parentheses that it has become those of the call
+        file._insert(start, function)
+    else:
+        file.wrap(node, f"{function}({{}})")
 
 
 def _drop_layer(file: FileRewriter, layer: cst.Call) -> None:

@@ -87,9 +87,11 @@ over its batch.
 
 ## Fix safety
 The fix divides by the batch size and nothing else, so it changes the scale of the loss: weights and learning rates
-that were tuned to the sum may need to grow by the batch size. Terms that were divided already change their weight
-against the repaired ones. There is no fix where another caller already divides, or where the sum is the default of a
-constructor's parameter.
+that were tuned to the sum may need to grow by the batch size. A sum of what was summed per sample becomes its mean;
+any other sum is divided by a name that holds the batch size, or by the length of the prediction. All summed terms of
+one total change together. Terms that were divided already change their weight against the repaired ones. There is no
+fix where another caller already divides, where the sum is the default of a constructor's parameter, or where nothing
+at hand is sure to have the samples as its first axis.
 
 ## References
 - https://github.com/shubham-goel/4D-Humans/issues/85 (maintainers: no special reason for the sum)
@@ -138,6 +140,7 @@ _UNSAFE = (
 
 # names of a batch's size, and methods whose result has samples in another place than what they are called on
 _BATCH_NAME = re.compile(r"(?i)(n_?|num_?)?(b|bs|bsz|bz|batch|batch_?size|samples)")
+_GIVES_BATCHES = re.compile(r"(?i)load|batch|iter|data")
 _MOVES_SAMPLES = frozenset({
     "T", "cat", "concat", "concatenate", "stack", "hstack", "vstack", "einsum", "matmul", "mm", "bmm", "sum", "mean",
     "max", "min", "amax", "amin", "median", "norm", "index_select", "masked_select", "gather", "take", "nonzero",
@@ -197,7 +200,10 @@ class _Site:
             return (Action(_DIVIDE, span, (("by", length),)),)
         if any(_is_single(value) for _, value in self.sides):
             return ()
-        for side, _ in self.sides:
+        given_sides = [side for side, _ in self.sides]
+        if self.form == "full-sum" and summed is not None and summed[0] == "name":
+            given_sides.append(summed)
+        for side in given_sides:
             tensor = body.samples_of(side, self.node[1])
             if tensor is not None:
                 place = span_of(self.path, tensor[1])
@@ -220,14 +226,22 @@ class _Body:
 
     @cached_property
     def _indices(self) -> int:
-        """The largest number of axes that an index in the function names; many where it asks for the rank."""
+        """The largest number of axes that an index in the function names; many where tensors may have several ranks."""
         count = 0
         for node in _walk(self.statements):
             if node[0] == "sub" and node[3][0] == "tuple":
+                if any(one[0] == "opaque" for one in node[3][2]):
+                    return 99
                 count = max(count, len(node[3][2]))
             elif node[0] == "attr" and node[3] in ("dim", "ndim", "ndimension"):
                 return 99
         return count
+
+    @cached_property
+    def _comprehended(self) -> set[str]:
+        """Names that comprehensions bind."""
+        comprehensions = [node for node in _walk(self.statements) if node[0] == "comp"]
+        return {name for node in comprehensions for part in node[4] for name in _bound_names(part[0])}
 
     def bound_to(self, name: str, before: int) -> list[tuple[Node, Node, int, tuple[int, ...]]]:
         """The bindings of a name ahead of a position."""
@@ -279,8 +293,8 @@ class _Body:
         if depth > 12:
             return False
         if kind == "name":
-            rows = self.bound_to(node[2], position)
-            return all(self._binds_samples(row, node[2], depth + 1) for row in rows)
+            name, rows = node[2], self.bound_to(node[2], position)
+            return name not in self._comprehended and all(self._binds_samples(row, name, depth + 1) for row in rows)
         if kind == "attr":
             return node[3] not in _MOVES_SAMPLES and self.leads(node[2], position, depth + 1)
         if kind == "sub":
@@ -322,8 +336,8 @@ class _Body:
     def _binds_samples(self, row: tuple[Node, Node, int, tuple[int, ...]], name: str, depth: int) -> bool:
         target, value, where, _ = row
         if value[0] == "for":
-            # the batches of a loader; zip, range and their like give single samples
-            return not any(node[0] == "name" and node[2] in ("zip", "range") for node in _walk([value[2]]))
+            # the batches of a loader; a loop over something else may give single samples
+            return any(_GIVES_BATCHES.search(word) for word in _words(value[2]))
         if target[0] == "sub":
             return True
         if target[0] in ("tuple", "list") and value[0] in ("tuple", "list") and len(target[2]) == len(value[2]):
@@ -349,14 +363,15 @@ class _Body:
                 break
             if any(name in ("keepdim", "keepdims") for name, _ in node[4]):
                 return False
-            method = not (node[2][2][0] == "name" and node[2][3] != "norm" and len(node[3]) > 1)
-            given = _dims_node(node, node[2][2] if method and node[2][3] != "norm" else None)
+            method = node[2][2][0] != "name" or len(node[3]) < 2
+            given = _dims_node(node, node[2][2] if method else None)
+            if node[2][3] == "norm":
+                given = next((value for name, value in node[4] if name == "dim"), None)
             numbers = _numbers(given) if given is not None else []
             if not numbers:
                 return False
             reduced.append(numbers)
-            inner = node[2][2] if node[2][3] != "norm" and method else next(iter(node[3]), node[2][2])
-            node = inner
+            node = node[2][2] if node[2][3] != "norm" and method else next(iter(node[3]), node[2][2])
         if len(reduced) == 1:
             dims = sorted(reduced[0])
             return len(dims) > 1 and dims == list(range(1, len(dims) + 1)) and self._indices <= len(dims) + 1
@@ -832,8 +847,8 @@ def _number(node: Node) -> int | None:
     if node[0] == "unary" and node[2] == "u-":
         inner = _number(node[3])
         return None if inner is None else -inner
-    is_number = node[0] == "const" and isinstance(node[2], int) and not isinstance(node[2], bool)
-    return node[2] if is_number else None
+    value = node[2] if node[0] == "const" else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _numbers(node: Node) -> list[int]:
@@ -860,7 +875,7 @@ def _is_whole(index: Node) -> bool:
     """Whether an index leaves all of its axis: `:` or `...`."""
     if index[0] == "slice":
         return all(part is None for part in index[2:5])
-    return index[0] == "opaque"
+    return bool(index[0] == "opaque")
 
 
 def _is_single(value: Value | None) -> bool:
@@ -884,6 +899,11 @@ def _walk(node: Any) -> Iterator[Node]:
         yield node
     for part in node:
         yield from _walk(part)
+
+
+def _words(node: Any) -> Iterator[str]:
+    """Names and attributes in an expression."""
+    return (one[2] if one[0] == "name" else one[3] for one in _walk(node) if one[0] in ("name", "attr"))
 
 
 def _roots(node: Any) -> Iterator[str]:
@@ -959,13 +979,23 @@ class SummedKeypointLoss(Rule):
         if action.kind == _AVERAGE:
             _average(action, file)
         elif action.kind == _DIVIDE and "by" in given:
-            file.wrap(file.expression_at(action.span), f"{{}} / {given['by']}")
+            _divide(action, file, given["by"])
         elif action.kind == _DIVIDE:
             place = Span(action.span.path, *(int(one) for one in given["of"].split()))
-            tensor = file.code_of(file.expression_at(place))
-            file.wrap(file.expression_at(action.span), f"{{}} / {tensor}.shape[0]")
+            _divide(action, file, f"{file.code_of(file.expression_at(place))}.shape[0]")
         else:
             super().rewrite(action, file)
+
+
+def _divide(action: Action, file: FileRewriter, divisor: str) -> None:
+    """Divide a sum, or the product that it ends: `weight * x.sum() / divisor` needs no parentheses."""
+    import libcst as cst
+
+    node = file.expression_at(action.span)
+    owner = file.parent(node)
+    while isinstance(owner, cst.BinaryOperation) and isinstance(owner.operator, cst.Multiply) and owner.right is node:
+        node, owner = owner, file.parent(owner)
+    file.wrap(node, f"{{}} / {divisor}")
 
 
 def _average(action: Action, file: FileRewriter) -> None:

@@ -245,9 +245,7 @@ class ZeroTimesParametersCheck(Check):
         for site in self.sites.values():
             if site.complete:
                 fix, reason = _repair(self, site)
-                self.report(
-                    site.path, site.node, _message(site), site.tag.steps, None, fix, reason, also=site.callers
-                )
+                self.report(site.path, site.node, _message(site), site.tag.steps, None, fix, reason, also=site.callers)
 
 
 def _message(site: _Site) -> str:
@@ -448,7 +446,7 @@ class _Sums:
         return source.effect.carries in ("all", "shape") or source.effect.returns in ("receiver", "first")
 
     def stripped(self, node: Node, whole: bool, parts: int) -> tuple[Node, bool]:
-        """An expression without views, selections and elementwise functions around it, and whether that is a parameter."""
+        """An expression without views, selections and elementwise functions, and whether that is a parameter."""
         while True:
             if node[0] == "call":
                 source = self.check.sources.get(self.key(node))
@@ -461,9 +459,7 @@ class _Sums:
                 parts = source.parts if whole else 0
             elif node[0] == "sub" and whole and parts:
                 node, parts = node[2], parts - 1
-            elif node[0] == "bin" and node[2] == "**" and whole:
-                node = node[3]
-            elif node[0] == "unary" and whole:
+            elif whole and (node[0] == "unary" or (node[0] == "bin" and node[2] == "**")):
                 node = node[3]
             else:
                 return node, whole
@@ -683,8 +679,8 @@ class ZeroTimesParameters(Rule):
             file.replace(node, f"{code}.flatten()[:0].sum()")
             return
         options = "".join(f", {file.code_of(one)}" for one in node.args if one.keyword and one.keyword.value == "dtype")
-        name = node.func.attr if isinstance(node.func, cst.Attribute) else node.func
-        if not {*node.args}.isdisjoint(file.ancestors(parameter)) and isinstance(name, cst.Name) and name.value == "sum":
+        argument = not {*node.args}.isdisjoint(file.ancestors(parameter))
+        if argument and file.code_of(node.func).endswith("sum"):
             file.replace(node, f"{file.code_of(node.func)}({code}.flatten()[:0]{options})")
         else:
             file.replace(node, f"{code}.flatten()[:0].sum({options[2:]})")

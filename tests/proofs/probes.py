@@ -11,15 +11,26 @@ import math
 import os
 import runpy
 import sys
+import time
 from typing import Any
 
 import torch
+import torch.distributed
 from torch.utils._python_dispatch import TorchDispatchMode
+
+_destroy = torch.distributed.destroy_process_group
+
+
+def _destroy_in_peace(group: Any = None) -> None:
+    # torch joins gloo's threads with the GIL held, and hangs if one of them still needs it to let go of a gradient
+    time.sleep(0.1)
+    _destroy(group)
 
 
 def script(name: str, *arguments: str) -> None:
     """Run a script as the command line does."""
     sys.argv = [name, *arguments]
+    torch.distributed.destroy_process_group = _destroy_in_peace
     runpy.run_path(name, run_name="__main__")
 
 
