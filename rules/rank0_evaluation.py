@@ -554,13 +554,17 @@ class _Refused(Exception):
 
 # one process of a group differs from the others in these; what a configuration says is the same everywhere
 _RANK_WORD = re.compile(
-    r"rank|main|master|primary|process|local|gpu|device|writer|logger|verbose|chief|node|worker", re.I
+    r"rank|main|master|primary|process|local|gpu|device|writer|logger|verbose|chief|node|worker|loss|acc|score|metric"
+    r"|best|error|time",
+    re.IGNORECASE,
 )
 _UNIFORM_WORD = re.compile(
-    r"epoch|step|iter|freq|interval|every|period|^(i|idx|it|batch_idx|batch_index|stage|split|mode|phase|training|train"
-    r"|is_train|is_training|do_\w+|eval\w*|val\w*|test\w*|\w*distributed|\w*ddp|multi_gpu|world_size|n_gpus?|num_gpus|__name__)$",
-    re.I,
+    r"(^|_)(epochs?|steps?|iters?|iterations?|freq|frequency|interval|every|period)(_|\d|$)"
+    r"|^(i|idx|it|batch_idx|batch_index|stage|split|mode|phase|training|train|val|valid|validate|eval|evaluate|test"
+    r"|(is|do|use|has|with|no|skip|run)_\w+|\w*distributed|\w*ddp|__name__)$",
+    re.IGNORECASE,
 )
+_COUNT_WORD = re.compile(r"^(world_?size|n_?gpus?|num_gpus|ngpus\w*|multi_?gpu|n_?procs?|num_processes)$", re.IGNORECASE)
 _CONFIG_ROOT = re.compile(r"^(args?|cfg|config|conf|opts?|hparams|params|flags|hps?)$", re.I)
 _PRESENT = re.compile(r"loader|dataset|sampler|val|test|eval|dev|checkpoint|ckpt|scheduler|resume", re.I)
 _UNIFORM_CALL = frozenset(
@@ -1174,44 +1178,31 @@ class _Repairs:
     def _uniform(self, node: Node, varying: set[str]) -> bool:
         """Whether an expression has the same value on all ranks for sure."""
         kind = node[0]
-        if kind == "const":
-            return True
-        if kind == "name":
-            return node[2] not in varying and bool(_UNIFORM_WORD.search(node[2])) and not _RANK_WORD.search(node[2])
-        if kind == "attr":
-            root = _names(node)
-            configured = any(_CONFIG_ROOT.match(word) for word in root[:2])
-            return (
-                (configured or bool(_UNIFORM_WORD.search(node[3])))
-                and not _RANK_WORD.search(node[3])
-                and root[0] not in varying
-            )
-        if kind == "sub":
-            root = _names(node[2])
-            configured = bool(root) and any(_CONFIG_ROOT.match(word) for word in root[:2])
-            return configured and not any(_RANK_WORD.search(word) for word in _names(node))
+        if kind in ("name", "attr", "sub"):
+            words = _names(node)
+            if not words or words[0] in varying:
+                return False
+            if _COUNT_WORD.match(words[-1]):
+                return True
+            configured = any(_CONFIG_ROOT.match(word) for word in words[: min(2, len(words) - 1)])
+            known = configured or (kind != "sub" and _UNIFORM_WORD.search(words[-1]))
+            return bool(known) and not _RANK_WORD.search(words[-1])
         if kind == "cmp":
             sides = [node[2], *node[4]]
-            if (
-                node[3] in (["is"], ["is not"])
-                and sides[1] == ["const", sides[1][1], None]
-                and _PRESENT.search(_text(sides[0]))
-            ):
-                return not _RANK_WORD.search(_text(sides[0]))
+            if len(sides) == 2 and sides[1][0] == "const" and sides[0][0] in ("name", "attr"):
+                name = _text(sides[0])
+                # no rank at all; an object that every rank makes
+                if sides[1][2] == -1 and node[3][0] in ("==", "!="):
+                    return True
+                if sides[1][2] is None and node[3][0] in ("is", "is not") and _PRESENT.search(name):
+                    return not _RANK_WORD.search(name)
             return all(self._uniform(one, varying) for one in sides)
-        if kind == "bool":
-            return all(self._uniform(one, varying) for one in node[3])
-        if kind == "unary":
-            return self._uniform(node[3], varying)
-        if kind == "bin":
-            return self._uniform(node[3], varying) and self._uniform(node[4], varying)
-        if kind in ("tuple", "list"):
-            return all(self._uniform(one, varying) for one in node[2])
         if kind == "call":
-            return _last(node[2]) in _UNIFORM_CALL and not any(
-                one[2] in varying or _RANK_WORD.search(one[2]) for one in _walk([*node[3]]) if one[0] == "name"
-            )
-        return False
+            given = [one[2] for one in _walk(node[3]) if one[0] == "name"]
+            same = not any(name in varying or _RANK_WORD.search(name) for name in given)
+            return _last(node[2]) in _UNIFORM_CALL and same
+        parts = {"bool": node[3:4], "unary": [node[3:4]], "bin": [node[3:5]], "tuple": node[2:3], "list": node[2:3]}.get(kind)
+        return kind == "const" or (bool(parts) and all(self._uniform(one, varying) for one in parts[0]))
 
     def _leaves(
         self, statement: Node, varying: set[str], within: bool = True, sure: bool = True, inside: bool = False

@@ -132,7 +132,7 @@ class _Site:
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """What a library call gets parameters from: whole ones or sums of them, how often selected, a list of them or one."""
+    """What a library call works on: whole parameters or sums of them, how often selected, a list of them or one."""
 
     effect: Effect
     node: Node
@@ -208,7 +208,7 @@ class ZeroTimesParametersCheck(Check):
         if effect is None:
             return
         value = event.receiver or event.argument(0, "input")
-        if value is not None and PARAMETER in value.tags:
+        if value is not None:
             self._note(event, effect, value)
         if not effect.kinds:
             return
@@ -223,7 +223,11 @@ class ZeroTimesParametersCheck(Check):
 
     def _note(self, event: CallEvent, effect: Effect, value: Value) -> None:
         many = isinstance(value.shape, (Items, Elements))
-        source = _Source(effect, _source_node(event), not value.tags[PARAMETER].detail, _parts(value) or 0, many)
+        # a list that grew has no tags of its own
+        tag = value.tags.get(PARAMETER) or (event.result.tags.get(PARAMETER) if many else None)
+        if tag is None:
+            return
+        source = _Source(effect, _source_node(event), not tag.detail, _parts(value) or 0, many)
         key = (event.scope.module.path, event.node[1])
         known = self.sources.setdefault(key, source)
         if known is not None and (known.whole, known.parts, known.many) != (source.whole, source.parts, source.many):
