@@ -278,7 +278,7 @@ class DuplicateRootCenteringCheck(Check):
         if "+" in root:
             found.caution = "the middle of several joints is zero after the first centring only up to rounding"
         elif isinstance(event.left.shape, Part) and _joint_axis(event.left.shape.index).startswith("@"):
-            found.caution = "that the joints selected in between begin with the same root is not visible"
+            found.caution = "whether what is selected in between still has that root in its place is not visible"
         if harm == "marker":
             marker = next((self.marked[site] for site in sites if site in self.marked), None)
             if marker is not None:

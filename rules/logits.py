@@ -71,6 +71,8 @@ class Seen:
     losses: dict[Spot, list[Loss]] = field(default_factory=lambda: defaultdict(list))
     # other calls that get a sigmoid's output: names of what is called
     others: dict[Spot, set[str]] = field(default_factory=lambda: defaultdict(set))
+    # calls of objects of other losses
+    rivals: set[Spot] = field(default_factory=set)
     carried: set[Spot] = field(default_factory=set)
     picked: set[Spot] = field(default_factory=set)
     origins: dict[Spot, frozenset[Any]] = field(default_factory=dict)
@@ -88,6 +90,8 @@ class Seen:
             bound = shape.bound is not None and shape.kind != "static"
             self.functions.setdefault(spot, {})[id(shape.facts)] = (shape.facts, bound)
             self.callers[id(shape.facts)].add(spot)
+        if isinstance(shape, Made) and shape.name.endswith("Loss"):
+            self.rivals.add(spot)
         if event.name in _EXPORTS or (event.node[2][0] == "attr" and event.node[2][3] in _EXPORTS):
             self.exports.append((event.name, spot, event.receiver or (event.arguments[0] if event.arguments else None)))
         if event.name == "torch.nn.Sequential" and isinstance(event.result.shape, Made):
@@ -790,17 +794,18 @@ class Walk:
         receiver = self.eval(callee[2], env) if callee[0] == "attr" else None
         if callee[0] not in ("name", "attr"):
             self.use(callee, env)
-        if spot in self.seen.losses:
+        if spot in self.seen.losses or self._is_unseen_loss(node, spot):
             return self._loss(node, spot, env)
         arguments = [(child, self.eval(child, env)) for child in node[3]]
         keywords = [(name, child, self.eval(child, env)) for name, child in node[4]]
-        if spot in self.sources or spot in self.layers:
+        layer = self.layers.get(spot) or self._wrapped_layer(node)
+        if spot in self.sources or layer is not None:
             for child, value in arguments:
                 if value is not None:
                     self._ends(child, value)
             flow = Flow(frozenset())
-            if spot in self.layers:
-                flow = Flow(frozenset([self.node("layer", *self.layers[spot])]))
+            if layer is not None:
+                flow = Flow(frozenset([self.node("layer", *layer)]))
             return self.occurs(node, flow)
         functions = self.seen.functions.get(spot)
         if functions:
@@ -820,6 +825,26 @@ class Walk:
                 self.same |= value.ids
             else:
                 self._ends(child, value)
+        return None
+
+    def _is_unseen_loss(self, node: Node, spot: Spot) -> bool:
+        """A call of the loss in a branch that does not run here."""
+        return (
+            node[2][0] in ("attr", "name")
+            and node[2][-1] == "binary_cross_entropy"
+            and spot not in self.seen.others
+            and spot not in self.seen.functions
+        )
+
+    def _wrapped_layer(self, node: Node) -> Spot | None:
+        """The layer of `data_parallel(self.main, x)` where `self.main(x)` stands in the same function."""
+        if node[2][-1] != "data_parallel" or not node[3]:
+            return None
+        for spot, layer in self.layers.items():
+            stand = self.places.stand(spot)
+            here = stand.path == self.path and stand.function is self.function
+            if here and dotted(stand.call[2]) == dotted(node[3][0]) != "":
+                return layer
         return None
 
     def _carried(self, spot: Spot, name: str, node: Node, arguments: list[tuple[Node, Val]]) -> Val:
@@ -966,6 +991,14 @@ class Walk:
 
 def place_text(path: str, position: int) -> str:
     return f"{path}:{position >> 44}"
+
+
+def dotted(node: Node) -> str:
+    """`a.b.c` as it is written; empty for anything else."""
+    if node[0] == "name":
+        return str(node[2])
+    owner = dotted(node[2]) if node[0] == "attr" else ""
+    return f"{owner}.{node[3]}" if owner else ""
 
 
 def binds(facts: FunctionFacts, name: str) -> bool:

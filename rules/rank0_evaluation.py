@@ -60,10 +60,21 @@ def evaluate(model, dataset):
 - torchmetrics objects that every rank updates: their `compute()` synchronises.
 
 ## Fix safety
-No fix is offered yet: what has to be gathered depends on the kind of each value. Sums and counts are all-reduced on
-every rank before the guard; predictions are gathered outside the guard, put in dataset order and cut to `len(dataset)`,
-because the sampler repeats samples to give all ranks the same number. Under Lightning, `sync_dist=True` reduces a
-logged number; with accelerate, `gather_for_metrics` gathers and cuts.
+The fix never adds a collective that only some ranks reach: where the loop, the call of its function or a condition on
+the way may differ between ranks, it says so and changes nothing.
+- Sums and counts that a loop adds up are all-reduced on every rank right after the loop. This is safe; the samples that
+  the sampler repeats to give all ranks the same number count twice, so the result is exact where the number of ranks
+  divides `len(dataset)`. It is unsafe where the sampler drops the last samples, where the loop serves training as well,
+  where a mean of the batches' means is computed, and where the way in which the samples are shared out is not in view.
+- With accelerate, what the sums are computed from goes through `gather_for_metrics`, which cuts the padding.
+- Under Lightning, `sync_dist=True` reduces a logged number, also instead of `rank_zero_only=True`. This is unsafe at
+  the end of an epoch, where the mean of the ranks' numbers need not be the number of all samples.
+- A torchmetrics `update` under a guard is taken out of it if `compute` is called on all ranks.
+- An evaluation that rank 0 alone calls is moved before the guard together with the reduction. This is unsafe, because
+  whatever else it does then happens on every rank.
+
+There is no fix for predictions collected in lists or in an evaluator: they have to be gathered outside the guard, put
+in dataset order and cut to `len(dataset)`, and their kinds are rarely known.
 
 ## References
 - [torch.utils.data.distributed.DistributedSampler](https://docs.pytorch.org/docs/stable/data.html#torch.utils.data.distributed.DistributedSampler)
@@ -156,7 +167,7 @@ class Rank0EvaluationCheck(Check):
         self.distributed: set[int] = set()
         # calls under a guard that gave a value of one shard: place -> (the call's scope, its node)
         self.guarded_calls: dict[tuple[str, int], tuple[Scope, Node]] = {}
-        # what the repairs ask for: loops, functions that calls may mean, names whose value differs between ranks by function
+        # what the repairs ask for: loops, functions that calls may mean, names by function that differ between ranks
         self.loops: dict[tuple[str, int], _Loop] = {}
         self.targets: dict[tuple[str, int], dict[int, FunctionFacts]] = defaultdict(dict)
         self.varying: dict[tuple[str, int], set[str]] = defaultdict(set)
@@ -200,7 +211,9 @@ class Rank0EvaluationCheck(Check):
             shard is not None or _find(event.element, "rank") is not None or bool(event.iterable.tags.keys() & _DIFFERS)
         )
         if shard is not None and "shard" not in event.iterable.tags:
-            loop.origins |= shard.origins
+            if not isinstance(event.iterable.shape, Items):
+                loop.origins |= shard.origins
+            loop.direct |= isinstance(event.iterable.shape, (Made, Instance))
             loop.guarded |= bool(scope.guards)
             loop.recorded |= not scope.no_grad
         elif _find(event.element, "batch") is not None and "batch" not in event.iterable.tags:
@@ -564,18 +577,24 @@ _UNIFORM_WORD = re.compile(
     r"|(is|do|use|has|with|no|skip|run)_\w+|\w*distributed|\w*ddp|__name__)$",
     re.IGNORECASE,
 )
-_COUNT_WORD = re.compile(r"^(world_?size|n_?gpus?|num_gpus|ngpus\w*|multi_?gpu|n_?procs?|num_processes)$", re.IGNORECASE)
+_COUNT_WORD = re.compile(
+    r"^(world_?size|n_?gpus?|num_gpus|ngpus\w*|multi_?gpu|n_?procs?|num_processes)$", re.IGNORECASE
+)
 _CONFIG_ROOT = re.compile(r"^(args?|cfg|config|conf|opts?|hparams|params|flags|hps?)$", re.I)
 _PRESENT = re.compile(r"loader|dataset|sampler|val|test|eval|dev|checkpoint|ckpt|scheduler|resume", re.I)
 _UNIFORM_CALL = frozenset(
-    "is_available is_initialized is_dist_avail_and_initialized get_world_size device_count len hasattr isinstance int bool range".split()
+    [
+        *("is_available", "is_initialized", "is_dist_avail_and_initialized", "get_world_size", "device_count", "len"),
+        *("hasattr", "isinstance", "int", "bool", "range"),
+    ]
 )
 _HARMLESS_DECORATOR = frozenset(
-    "no_grad inference_mode enable_grad staticmethod classmethod record main command option".split()
+    ["no_grad", "inference_mode", "enable_grad", "staticmethod", "classmethod", "record", "main", "command", "option"]
 )
-_STARTS_ALL = frozenset("spawn start_processes Process notebook_launcher launch start run".split())
+_STARTS_ALL = frozenset(["spawn", "start_processes", "Process", "notebook_launcher", "launch", "start", "run"])
 _ENTRY = re.compile(r"^_?(main|run|train|fit|cli|launch)(_|$)|(^|_)(main|worker)(_|$)", re.I)
 _DEVICE_WORD = re.compile(r"device|gpu|cuda|rank", re.I)
+_LOADER_WORD = re.compile(r"load|data|iter|queue|val|test|dev|eval|batches|(^|_)dl(_|$)", re.IGNORECASE)
 _WORLD_WORD = re.compile(r"world_?size|num_replicas|nprocs|n_?gpus?|num_gpus|num_processes|device_count", re.I)
 _GROUP_WORD = re.compile(r"mpu|parallel|group|mesh|(^|_)(dp|tp|pp)(_|$)", re.I)
 _PROGRESS = re.compile(r"bar|progress|tqdm|prog", re.I)
@@ -584,8 +603,10 @@ _WRITES = re.compile(
     r"^(open|save\w*|dump|to_csv|write\w*|makedirs|mkdir|add_\w+|log_metrics?|log|imwrite|savefig|savetxt)$"
 )
 _SUMMING = frozenset(("sum", "mean"))
-_SAME_KIND = frozenset("float double long int detach to cuda cpu squeeze view reshape sqrt".split())
-_PER_SAMPLE = frozenset("argmax softmax log_softmax sigmoid squeeze detach float long logits".split())
+_SAME_KIND = frozenset(
+    ["float", "double", "long", "int", "detach", "to", "cuda", "cpu", "squeeze", "view", "reshape", "sqrt"]
+)
+_PER_SAMPLE = frozenset(["argmax", "softmax", "log_softmax", "sigmoid", "squeeze", "detach", "float", "long", "logits"])
 _PADDING = "exact where the ranks divide the set evenly, else the samples that the sampler repeats count twice"
 _MAX_CALLERS = 6
 
@@ -601,6 +622,7 @@ class _Loop:
     recorded: bool = False
     whole: bool = False
     differs: bool = False
+    direct: bool = False
 
 
 @dataclass(slots=True)
@@ -674,7 +696,7 @@ class _Repairs:
             raise _Refused("a metric object synchronises itself: it has to be logged as it is, without `sync_dist`")
         if scope.guards:
             raise _Refused(
-                "the call stands where one rank alone gets, and with `sync_dist=True` it would wait for the others there"
+                "the call stands where one rank alone gets, and `sync_dist=True` would wait for the others there"
             )
         where = self._where(scope.module, call[1])
         if where is None or scope.function is None:
@@ -693,7 +715,7 @@ class _Repairs:
         plan = _Plan(actions, "reduce the logged number over all ranks with `sync_dist=True`")
         if scope.function.name.endswith(("epoch_end", "_end")) and "batch" not in scope.function.name:
             plan.reasons.append(
-                "the mean of the ranks' numbers is the number of all samples only if it is a mean over as many samples on each rank"
+                "the mean of the ranks' numbers is that of all samples only if each is a mean over as many samples"
             )
         return plan
 
@@ -717,7 +739,7 @@ class _Repairs:
         prepared = self._prepared(loop)
         if use.metric:
             return self._metric(use)
-        moved = self._moved_out(use, loop) if alone or loop.guarded else None
+        moved = self._moved_out(use, loop, alone) if alone or loop.guarded else None
         exempt = moved[1] if moved is not None else None
         where = self._where(loop.scope.module, loop.node[1])
         if where is None:
@@ -730,7 +752,7 @@ class _Repairs:
         self._no_errors_swallowed(loop)
         if loop.whole:
             raise _Refused(
-                "the same loop also runs over a loader that is not sharded, whose numbers would be added up once per rank"
+                "the same loop also runs over a loader that is not sharded, whose numbers would count once per rank"
             )
         plan = self._gathered(loop, where) if prepared else self._summed(use, loop, where)
         if loop.origins & self.check.trained:
@@ -742,7 +764,7 @@ class _Repairs:
         return plan
 
     def _loop_of(self, use: _Use) -> _Loop:
-        loops = [one for one in self.check.loops.values() if one.origins & use.tag.origins]
+        loops = [one for one in self.check.loops.values() if one.origins & use.tag.origins and self._over_loader(one)]
         if not loops:
             raise _Refused("no loop over the loader is in view")
         # of several loops, the one on the way that the value took
@@ -756,9 +778,18 @@ class _Repairs:
             raise _Refused("several loops go over the loader, and it is not known which of them gives this number")
         if chosen[0].node[0] != "for":
             raise _Refused(
-                "the values come from a comprehension over the loader: whether their mean weighs every sample alike is not known"
+                "the values come from a comprehension over the loader: they would have to be gathered one by one"
             )
         return chosen[0]
+
+    def _over_loader(self, loop: _Loop) -> bool:
+        """Whether a loop goes over a loader and not over values that were made of its batches."""
+        if loop.node[0] != "for" or loop.direct:
+            return True
+        source = _text(_source(loop.node[3]))
+        function = loop.scope.function
+        place = (loop.scope.module.path, function.position if function is not None else 0)
+        return bool(_LOADER_WORD.search(source.rpartition(".")[2])) and source not in self.check.varying.get(place, ())
 
     def _returns_to(self, loop: _Loop, paths: set[tuple[str, int]]) -> bool:
         function = loop.scope.function
@@ -782,7 +813,7 @@ class _Repairs:
         batches = self._divisors(loop, where, after, {one.name for one in sums})
         if batches:
             plan.reasons.append(
-                "a mean of the batches' means weighs a smaller last batch like a full one, so it still depends on the number of ranks"
+                "a mean of batch means weighs a smaller last batch like a full one, so it still depends on the ranks"
             )
         self._unread_elsewhere(where, loop, sums)
         length = f"len({_text(_source(loop.node[3]))})" if batches else ""
@@ -806,7 +837,7 @@ class _Repairs:
         return plan
 
     def _sums(self, loop: _Loop, where: _Where, after: list[Node]) -> list[_Sum]:
-        """The names that the loop adds to and that are read after it; refused where anything else of the loop is read."""
+        """The names that the loop adds to and that are read after it; refused where other values of it are read."""
         body = loop.node[4]
         added: dict[str, list[Node]] = defaultdict(list)
         stored: set[str] = set()
@@ -856,9 +887,7 @@ class _Repairs:
                 raise _Refused(f"`{name}` may carry a graph, for the loop does not run under `no_grad`")
             sums.append(_Sum(name, kind, start, made))
         if not sums:
-            raise _Refused(
-                "no sum that the loop adds up is read after it: predictions have to be gathered, and their kinds are not known"
-            )
+            raise _Refused("no sum that the loop adds up is read after it: predictions would have to be gathered")
         return sums
 
     def _nothing_collected(self, body: list[Node], reads: set[str]) -> None:
@@ -869,7 +898,7 @@ class _Repairs:
                 root = base.partition(".")[0]
                 if collects and root in reads and not _PROGRESS.search(base):
                     raise _Refused(
-                        f"`{base}` collects values batch by batch: they have to be gathered on every rank and put in dataset order, "
+                        f"`{base}` collects values batch by batch: they have to be gathered and put in dataset order, "
                         "and their kinds are not known here"
                     )
 
@@ -914,7 +943,7 @@ class _Repairs:
         return any(node[0] == "attr" and _text(node) == text for node in _walk(after)) or text.startswith("self.")
 
     def _divisors(self, loop: _Loop, where: _Where, after: list[Node], sums: set[str]) -> list[Node]:
-        """The `len(loader)` by which sums are divided; refused where they are divided by something else than sums or the data set's length."""
+        """The `len(loader)` that divide sums; refused where another number than a sum or `len(dataset)` does."""
         source = _text(_source(loop.node[3]))
         counted: list[Node] = []
         known = set(sums)
@@ -961,7 +990,7 @@ class _Repairs:
         return [one.name for one in sums if one.kind == "int" and one.name in loose]
 
     def _unread_elsewhere(self, where: _Where, loop: _Loop, sums: list[_Sum]) -> None:
-        """Where a function hands sums on as they are, its callers must neither reduce them again nor divide by this rank's number of batches."""
+        """Callers must neither reduce sums again nor divide them by this rank's number of batches."""
         function = loop.scope.function
         if function is None:
             return
@@ -970,13 +999,11 @@ class _Repairs:
                 continue
             body = owner.body if owner is not None else module.statements()
             for node in _walk(body):
-                if node[0] == "call" and (name := (_names(node[2]) or [""])[-1]):
-                    if owner is not function and (
-                        self.knowledge.matches("gathers", name) or name in ("all_reduce", "reduce")
-                    ):
-                        raise _Refused(
-                            f"`{owner.name if owner else module.path}` calls `{function.name}` and reduces values itself"
-                        )
+                name = _last(node[2]) if node[0] == "call" and owner is not function else ""
+                if name and (self.knowledge.matches("gathers", name) or name in ("all_reduce", "reduce")):
+                    raise _Refused(
+                        f"`{owner.name if owner else 'the script'}` calls `{function.name}` and reduces values itself"
+                    )
             names = {one.name for one in sums}
             returned = [node[2] for node in _walk(function.body) if node[0] == "return" and node[2] is not None]
             bare = [
@@ -1037,9 +1064,10 @@ class _Repairs:
             if node[2][3] == "cuda" and self.check.device_set:
                 return "'cuda'"
             text = _text(given)
-            if text and _DEVICE_WORD.search(text) and text.partition(".")[0] not in stored:
-                if node[2][3] == "to" or _RANK_WORD.search(text.rpartition(".")[2]) and "gpu" not in text:
-                    return text
+            # `.cuda(args.gpu)` may mean no device in particular
+            named = node[2][3] == "to" or ("rank" in text and "gpu" not in text)
+            if text and named and _DEVICE_WORD.search(text) and text.partition(".")[0] not in stored:
+                return text
         return ""
 
     def _sampling(self, use: _Use) -> list[str]:
@@ -1053,7 +1081,7 @@ class _Repairs:
             if sampler is None:
                 if not self._split_by_node(use):
                     reasons.append(
-                        "how the samples are shared out among the ranks is not in view, so some may count more than once"
+                        "how the ranks share the samples out is not in view, so some may count more than once"
                     )
                 continue
             last = sampler.argument(5, "drop_last")
@@ -1076,7 +1104,7 @@ class _Repairs:
         return [word for one in given for word in _names(one)]
 
     def _samplers(self, use: _Use) -> list[Made | None]:
-        """The distributed samplers of the loaders that a number comes from; None for one that is shared out otherwise."""
+        """The distributed samplers of the loaders that a number comes from; None for a loader that has none."""
         found: list[Made | None] = []
         for origin in use.tag.origins:
             loader = self.interpreter.loaders.get(origin)
@@ -1102,13 +1130,11 @@ class _Repairs:
     def _always_distributed(self, use: _Use) -> bool:
         """Whether there is a process group for sure where the number is computed."""
         samplers = self._samplers(use)
-        if (
-            not use.tag.conditions
-            and samplers
-            and all(one is not None and one.argument(1, "num_replicas") is None for one in samplers)
-        ):
-            if all(one is not None and not self._conditional(one.place) for one in samplers):
-                return True
+        # a DistributedSampler that is told nothing asks the group itself
+        asking = [one for one in samplers if one is not None and one.argument(1, "num_replicas") is None]
+        every = bool(asking) and len(asking) == len(samplers) and not use.tag.conditions
+        if every and not any(self._conditional(one.place) for one in asking):
+            return True
         for places in self.check.groups.values():
             if any(root == use.scope.root and not any(map(self._conditional, way)) for root, way in places):
                 return True
@@ -1148,13 +1174,13 @@ class _Repairs:
                 )
             if kind == "while" or (kind == "match") or (kind == "for" and self._differs(statement, where)):
                 raise _Refused(
-                    "the loop around the place where all ranks have to meet may take other numbers of rounds on each rank"
+                    "the loop around the place where all ranks have to meet may differ in its number of rounds"
                 )
             if kind == "for" and following[0] is statement[4]:
                 for inner in statement[4]:
                     if self._leaves(inner, varying, within=True):
                         raise _Refused(
-                            "a rank may leave the loop around the place where all ranks have to meet earlier than the others"
+                            "a rank may leave the loop around the place where all ranks have to meet before the others"
                         )
             if kind == "try" and any(handler for handler in statement[3] if _last(handler[0]) != "KeyboardInterrupt"):
                 raise _Refused(
@@ -1201,8 +1227,12 @@ class _Repairs:
             given = [one[2] for one in _walk(node[3]) if one[0] == "name"]
             same = not any(name in varying or _RANK_WORD.search(name) for name in given)
             return _last(node[2]) in _UNIFORM_CALL and same
-        parts = {"bool": node[3:4], "unary": [node[3:4]], "bin": [node[3:5]], "tuple": node[2:3], "list": node[2:3]}.get(kind)
-        return kind == "const" or (bool(parts) and all(self._uniform(one, varying) for one in parts[0]))
+        parts: list[Node] = []
+        if kind in ("unary", "bin"):
+            parts = node[3:5]
+        elif kind in ("bool", "tuple", "list"):
+            parts = node[-1]
+        return kind == "const" or (bool(parts) and all(self._uniform(one, varying) for one in parts))
 
     def _leaves(
         self, statement: Node, varying: set[str], within: bool = True, sure: bool = True, inside: bool = False
@@ -1240,7 +1270,7 @@ class _Repairs:
         guarded: bool = False,
         seen: frozenset[int] = frozenset(),
     ) -> None:
-        """Refuse where it is not certain that all ranks call a function; `exempt` is a call that the fix moves out of its guard."""
+        """Refuse where it is not certain that all ranks call a function; the call `exempt` moves out of its guard."""
         if id(function) in seen or len(seen) > _MAX_CALLERS:
             return
         called = False
@@ -1275,11 +1305,8 @@ class _Repairs:
         known = self.check.targets.get((module.path, call[1])) if call is not None else None
         if known is not None:
             return id(function) in known
-        if module is not function.module and any(
-            one.name == function.name and one.owner is None for one in module.functions
-        ):
-            return False
-        return True
+        others = [one for one in module.functions if one.name == function.name and one.owner is None]
+        return module is function.module or not others
 
     def _mentioned(self, name: str) -> list[tuple[Module, FunctionFacts | None, Node, list[Node]]]:
         """Where a name is read: module, function, node, the expressions around it."""
@@ -1313,14 +1340,14 @@ class _Repairs:
                 found is None
                 or (
                     function is not None
-                    and (found.function is None or len(body) and _covers(found.function.position, function.position))
+                    and (found.function is None or (len(body) and _covers(found.function.position, function.position)))
                 )
             ):
                 found = _Where(module, function, around)
         return found
 
     def _after(self, where: _Where) -> list[Node]:
-        """The statements that run after the last one of `where`, in the order of the text; then those of the next round of a loop around it."""
+        """The statements that stand after the last one of `where`, innermost block first."""
         after: list[Node] = []
         for block, index, _ in reversed(where.around):
             after += block[index + 1 :]
@@ -1340,11 +1367,15 @@ class _Repairs:
 
     # evaluation under a guard
 
-    def _moved_out(self, use: _Use, loop: _Loop) -> tuple[Action, tuple[str, int]]:
-        """The move of an evaluating call out of the branch of rank 0; refused where it is not the branch's first statement."""
+    def _moved_out(self, use: _Use, loop: _Loop, alone: bool) -> tuple[Action, tuple[str, int]]:
+        """The move of an evaluating call out of the branch of rank 0; refused unless it comes first there."""
         calls = self.check.guarded_calls
         found = next((calls[step[:2]] for step in use.tag.steps if step[:2] in calls), None)
         if found is None or loop.scope.function is None:
+            if not alone:
+                raise _Refused("another call of the evaluation stands where rank 0 alone gets")
+            if _outer_call(use) is not None:
+                raise _Refused("the evaluation, which rank 0 alone calls, reports its numbers itself: every rank would")
             raise _Refused(
                 "rank 0 alone runs the loop over its shard, and the loop stands in the guarded branch itself"
             )
@@ -1360,7 +1391,7 @@ class _Repairs:
         elif_ = len(where.around) > 2 and where.around[-3][2][0] == "if" and outer[0] is where.around[-3][2][4]
         if index != 0 or elif_ or statement[0] != "assign" or statement[3][1] != call[1]:
             raise _Refused(
-                "the evaluating call is not the first statement of the branch of rank 0, so it cannot be moved before it"
+                "the evaluating call is not what the branch of rank 0 begins with, so it cannot be moved out"
             )
         if len(block) < 2:
             raise _Refused("nothing but the evaluating call stands in the branch of rank 0")
@@ -1426,11 +1457,11 @@ class _Repairs:
             loader = self.interpreter.loaders.get(origin)
             if loader is None or loader.argument(6, "collate_fn") is not None or self._samplers_of(loader):
                 raise _Refused(
-                    "batches may be of another shape or number on each process, and those cannot be gathered as they are"
+                    "batches may have another shape on each process, and such cannot be gathered as they are"
                 )
         if self.check.uneven:
             raise _Refused(
-                "the processes may take other numbers of batches (`even_batches`), so a gather per batch may wait for ever"
+                "the processes may take other numbers of batches (`even_batches`), and a gather may wait for ever"
             )
         varying = self.check.varying.get(_place(where), set())
         feeding = [number for number, one in enumerate(body) if _addition(one)[0] is not None or self._feeds(one)]
@@ -1447,9 +1478,8 @@ class _Repairs:
                 raise _Refused("sums are added to under a condition")
         batch = _target_names(loop.node[2])
         inner = batch.union(*(_stored(node) for node in _walk(body)))
-        sums = {
-            _addition(body[number])[0][2] for number in feeding if (_addition(body[number])[0] or [""])[0] == "name"
-        }  # type: ignore[index]
+        targets = [target for number in feeding if (target := _addition(body[number])[0]) is not None]
+        sums = {_text(target) for target in targets}
         names: list[str] = []
         for number in feeding:
             for node in _walk([body[number]]):
@@ -1465,8 +1495,7 @@ class _Repairs:
         for number in range(feeding[0], len(body)):
             if number not in feeding and any(node[0] == "name" and node[2] in names for node in _walk([body[number]])):
                 raise _Refused("the values that have to be gathered are read by other statements, too")
-        added = {_text(target) for number in feeding if (target := _addition(body[number])[0]) is not None}
-        if self._divisors(loop, where, self._after(where), added):
+        if self._divisors(loop, where, self._after(where), sums):
             raise _Refused("a sum is divided by the number of batches of one process")
         first = body[feeding[0]]
         given = ", ".join(names)
@@ -1478,7 +1507,7 @@ class _Repairs:
         action = Action("insert-before", span_of(where.module.path, first[1]), (("code", code),))
         return _Plan(
             [action],
-            f"gather {_listed([f'`{one}`' for one in names])} of all processes with `gather_for_metrics`, which cuts the padding",
+            f"gather {_listed([f'`{one}`' for one in names])} with `gather_for_metrics`, which cuts the padding",
         )
 
     def _samplers_of(self, loader: Made) -> bool:
@@ -1546,12 +1575,13 @@ def _with_parents(nodes: list[Node]) -> Iterator[tuple[Node, list[Node]]]:
             continue
         if len(one) > 1 and isinstance(one[0], str) and isinstance(one[1], int):
             yield one, parents
-            parents = [*parents, one] if one[0] in _EXPRESSION_KINDS else []
+            parents = [*parents, one] if one[0] not in _STATEMENT_KINDS else []
         pending.extend((inner, parents) for inner in reversed(one))
 
 
-_EXPRESSION_KINDS = frozenset(
-    "name attr call bin unary bool cmp tuple list set dict sub slice ifexp lambda comp star yield yieldfrom await fstr walrus".split()
+# statements hold blocks; all else is an expression
+_STATEMENT_KINDS = frozenset(
+    ["expr", "assign", "aug", "ann", "if", "for", "while", "with", "try", "match", "return", "raise", "assert", "del"]
 )
 
 
@@ -1641,15 +1671,10 @@ def _addition(node: Node) -> tuple[Node | None, Node | None]:
     """Target and what is added, of `x += y` and `x = x + y`."""
     if node[0] == "aug" and node[3] == "+":
         return node[2], node[4]
-    if (
-        node[0] == "assign"
-        and len(node[2]) == 1
-        and node[2][0][0] == "name"
-        and node[3][0] == "bin"
-        and node[3][2] == "+"
-    ):
-        if node[3][3][0] == "name" and node[3][3][2] == node[2][0][2]:
-            return node[2][0], node[3][4]
+    if node[0] == "assign" and len(node[2]) == 1 and node[3][0] == "bin" and node[3][2] == "+":
+        target, left = node[2][0], node[3][3]
+        if target[0] == left[0] == "name" and target[2] == left[2]:
+            return target, node[3][4]
     return None, None
 
 

@@ -97,6 +97,7 @@ from ddplint.rules.logits import (
     Stand,
     Walk,
     binds,
+    dotted,
     flows,
     names_in,
     nodes_of,
@@ -353,7 +354,7 @@ class _Repair:
     def _related(self, walk: Walk) -> set[Any]:
         """The sigmoids that share a loss, its object or a function's parameter with those at hand."""
         related: set[Any] = set()
-        made = {loss.made for spot in walk.hits for loss in self.seen.losses[spot] if loss.made is not None}
+        made = {loss.made for spot in walk.hits for loss in self.seen.losses.get(spot, ()) if loss.made}
         for spot, losses in self.seen.losses.items():
             for loss in losses:
                 if spot in walk.hits or loss.made in made:
@@ -392,7 +393,7 @@ class _Repair:
             if others:
                 name = min(others).removesuffix(".forward")
                 raise Refusal(f"the same call is also one of `{name.rpartition('.')[2]}`, which may need probabilities")
-            for loss in self.seen.losses[spot]:
+            for loss in self.seen.losses.get(spot) or [Loss(None, True, frozenset())]:
                 if loss.made is None:
                     self._rename(spot, "binary_cross_entropy", "torch.nn.functional")
                     continue
@@ -428,21 +429,21 @@ class _Repair:
             for statement, _ in statements_of(module.statements() if facts is None else facts.body):
                 for node in nodes_of(statement[2:]):
                     spot = (made[0], node[1])
-                    if node[0] != "call" or (node[2][0], node[2][-1]) not in names or spot in walk.hits:
+                    if node[0] != "call" or node[2][0] not in ("attr", "name") or spot in walk.hits:
+                        continue
+                    if (node[2][0], node[2][-1]) not in names:
                         continue
                     local = node[2][0] == "name" and facts is not stand.function
                     if local and (facts is None or stand.function is not None or binds(facts, node[2][-1])):
                         continue
-                    if (
-                        any(loss.made == made for loss in self.seen.losses.get(spot, ()))
-                        or spot not in self.seen.losses
-                    ):
+                    losses = self.seen.losses.get(spot, ())
+                    if any(loss.made == made for loss in losses) or not (losses or spot in self.seen.rivals):
                         raise Refusal(f"what the loss is called on at {place_text(*spot)} is not known")
 
     def _rename(self, spot: Spot, name: str, module: str) -> None:
         callee = self.places.stand(spot).call[2]
         new = {"BCELoss": "BCEWithLogitsLoss"}.get(name, f"{name}_with_logits")
-        owner = _dotted(callee[2]) if callee[0] == "attr" else ""
+        owner = dotted(callee[2]) if callee[0] == "attr" else ""
         if callee[0] == "attr" and callee[3] == name and owner:
             self._act("replace-callee", spot, text=f"{owner}.{new}")
         elif callee[0] == "name" and self._imports(spot[0], module, name) == callee[2]:
@@ -478,14 +479,17 @@ class _Repair:
             after = [one for one, before in enumerate(walk.before) if id_ in before]
             read = [one for one in after if one in logits]
             others = [one for one in after if one not in logits and one not in walk.same]
-            if not others and id_ not in walk.blocks:
+            inner = _inner(stand.call)
+            name = inner[2] if inner is not None and inner[0] == "name" and self._bound_once(stand, inner[2]) else ""
+            alone = not others and id_ not in walk.blocks
+            if alone and not name:
                 continue
             if any(walk.keys[one][0] != "at" or walk.before[one] != {id_} for one in read):
                 continue
             if any(walk.keys[one][0] != "at" for one in self._following(walk, read)):
                 continue
-            inner = _inner(stand.call)
-            name = inner[2] if inner is not None and inner[0] == "name" and self._bound_once(stand, inner[2]) else ""
+            if alone and self._bound_once(stand, statement[2][0][2]):
+                self._act("remove-statement", (path, statement[1]))
             if not name:
                 name = self._free_name(path)
                 self._act("name-logits", (path, position), name=name)
@@ -752,13 +756,6 @@ def _inner(call: Node) -> Node | None:
     if call[4]:
         return list(call[4][0][1])
     return list(call[2][2]) if call[2][0] == "attr" else None
-
-
-def _dotted(node: Node) -> str:
-    if node[0] == "name":
-        return str(node[2])
-    owner = _dotted(node[2]) if node[0] == "attr" else ""
-    return f"{owner}.{node[3]}" if owner else ""
 
 
 class SigmoidBeforeBce(Rule):

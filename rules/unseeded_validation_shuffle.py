@@ -96,20 +96,44 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ddplint.facts.lower import pack, unpack
-from ddplint.findings import Severity
+from ddplint.findings import Action, Fix, Severity
 from ddplint.flow.events import CallEvent, Scope
 from ddplint.flow.knowledge import Knowledge
 from ddplint.flow.roles import EVALUATION, TRAINING, Judgement, Roles, Source
 from ddplint.flow.run import Run
 from ddplint.flow.values import Conditions, Const, Made, Place, Value, contradict
-from ddplint.rules.base import Check, Rule
+from ddplint.program.program import FunctionFacts, Module
+from ddplint.rules.base import Check, Rule, span_of
+
+if TYPE_CHECKING:
+    import libcst as cst
+
+    from ddplint.rewriting import FileRewriter
+
+Node = list[Any]
 
 _TAKES_PART = "so each run scores another subset"
 _ORDER_ONLY = "so batches, and every mean of batch means, differ from run to run"
 _MAX_CALLERS = 3
+
+# kinds of actions
+_GENERATOR = "set-generator"
+_OWN = "own-generator"
+_OVERRIDE = "override-in-dict"
+_PARAMETER = "add-parameter"
+_SPLIT = "training-split-only"
+_OFF = "set {}=False for evaluation"
+_TORCH = (("name", "generator"), ("module", "torch"), ("make", "Generator().manual_seed(0)"))
+_PYTHON = (("name", "rng"), ("module", "random"), ("make", "Random(0)"))
+# module and maker of the generator that has a method of the same name
+_OWN_GENERATOR = {
+    "random.shuffle": ("random", "Random"),
+    "numpy.random.shuffle": ("numpy.random", "default_rng"),
+    "numpy.random.permutation": ("numpy.random", "default_rng"),
+}
 
 
 @dataclass(slots=True)
@@ -198,7 +222,9 @@ class UnseededValidationShuffleCheck(Check):
             if id(shuffle) in roles.bound:
                 places = [roles.bound[id(shuffle)][1]]
         subset = self._subset(roles, token, candidate)
-        self._tell(roles, token, event.scope, where, what, found, places, subset)
+        repair = Repair(roles).of_sampler(candidate, self.candidates) if candidate.sampler is not None else None
+        repair = repair or Repair(roles).of_loader(candidate)
+        self._tell(roles, token, event.scope, where, what, found, places, subset, repair)
 
     def _happens(self, roles: Roles, candidate: Candidate) -> bool:
         """Whether the branch decisions under which it shuffles are usual: one process, no debugging, no sampler."""
@@ -269,7 +295,7 @@ class UnseededValidationShuffleCheck(Check):
             _from_name(source.node) if source.effect.returns != "object" else source.node[1],
             what,
         )
-        self._tell(roles, token, source.scope, where, what, found, [], subset)
+        self._tell(roles, token, source.scope, where, what, found, [], subset, Repair(roles).of_source(source))
 
     def _loader_cut(self, roles: Roles, token: Any) -> tuple[str, Place] | None:
         loader = roles.loaders.get(token)
@@ -289,6 +315,7 @@ class UnseededValidationShuffleCheck(Check):
         found: Judgement,
         places: list[Place],
         subset: tuple[str, Place] | None,
+        repair: Fix | str,
     ) -> None:
         loader = roles.loaders.get(token)
         names = (
@@ -306,7 +333,303 @@ class UnseededValidationShuffleCheck(Check):
         trace = [*roles.callers(scope)[-_MAX_CALLERS:], *places, where._replace(message=what), *found.reasons]
         if subset is not None:
             trace.append(subset[1]._replace(message=subset[0]))
-        self.report(where.path, ["call", where.position], message, trace, severity)
+        fix, why_not = (None, repair) if isinstance(repair, str) else (repair, "")
+        self.report(where.path, ["call", where.position], message, trace, severity, fix, why_not)
+
+
+class Refused(Exception):
+    """There is no repair; the message is the reason, one sentence."""
+
+
+@dataclass(slots=True)
+class Level:
+    """A call on the way to the shuffle: the loader's own (or the shuffle's), or one of those that lead to it."""
+
+    module: Module
+    function: FunctionFacts | None
+    call: Node
+    shared: bool
+
+
+class Repair:
+    """What makes the order of one evaluation fixed and leaves training as it is."""
+
+    def __init__(self, roles: Roles) -> None:
+        self.roles = roles
+
+    def of_loader(self, candidate: Candidate) -> Fix | str:
+        event = candidate.event
+        assert event.effect is not None
+        levels = self._levels(event.scope, event.node, self._loaders_at(candidate.made.place))
+        try:
+            return self._off(levels, "shuffle", event.effect.argument_index("shuffle"), "True")
+        except Refused as why:
+            return str(why)
+
+    def of_sampler(self, candidate: Candidate, candidates: list[Candidate]) -> Fix | str:
+        sampler = candidate.sampler
+        assert sampler is not None
+        for other in candidates:
+            if other.sampler is not None and other.sampler.place[:2] == sampler.place[:2]:
+                tokens = [id(other.made), *self.roles.copies.get(id(other.made), ())]
+                if any(self.roles.role(token).role != EVALUATION for token in tokens):
+                    return "the call that makes the sampler is also reached by loaders that do not evaluate"
+        call = self._call_at(sampler.place)
+        if call is None or _spread(call[1]):
+            return "the call that makes the sampler is not visible with all its arguments"
+        span = span_of(sampler.place.path, sampler.place.position)
+        plain = sampler.name.rpartition(".")[2] == "RandomSampler" and len(call[1][3]) + len(call[1][4]) == 1
+        own = candidate.event.effect is not None and _given(
+            candidate.made.argument(candidate.event.effect.argument_index("generator"), "generator")
+        )
+        if plain and not own:
+            target = (("module", "torch.utils.data"), ("name", "SequentialSampler"))
+            return Fix("safe", "go through the samples in order", (Action("replace-callee", span, target),))
+        return Fix("safe", "give the sampler a generator of its own", (Action(_GENERATOR, span, _TORCH),))
+
+    def of_source(self, source: Source) -> Fix | str:
+        levels = self._levels(source.scope, source.node, self._sources_at(source.place))
+        last = source.name.rpartition(".")[2]
+        try:
+            if source.by:
+                return self._off(levels, source.by, source.effect.argument_index(source.by), "True")
+            if source.name in _OWN_GENERATOR:
+                if levels[0].shared:
+                    raise Refused(
+                        f"`{last}` is also called for training by the same line, which has no parameter for a generator"
+                    )
+                span = span_of(source.place.path, source.node[1])
+                return Fix("safe", "draw from a generator of its own", (Action(_OWN, span, (("call", source.name),)),))
+            if last not in ("shuffle", "randperm"):
+                raise Refused(f"`{last}` takes neither a seed nor a generator in every version")
+            if source.name.startswith("webdataset."):
+                return self._seeded(levels, "rng", _PYTHON, "give the shuffle a random.Random of its own")
+            if source.name == "torch.randperm":
+                return self._seeded(levels, "generator", _TORCH, "give the permutation a generator of its own")
+            keyword = "random_state" if source.name.startswith("sklearn.") else "seed"
+            return self._seeded(levels, keyword, (("name", keyword), ("value", "42")), "give the shuffle a seed")
+        except Refused as why:
+            return str(why)
+
+    # the ways of repair
+
+    def _off(self, levels: list[Level], keyword: str, index: int, default: str) -> Fix:
+        """`keyword=False` at the innermost call that evaluation has for itself."""
+        actions: list[Action] = []
+        caution = ""
+        for number, level in enumerate(levels):
+            given = _argument(level.call, keyword, index)
+            row = _parameter(level.function, given)
+            above = levels[number + 1] if number + 1 < len(levels) else None
+            if row is not None and level.function is not None:
+                if above is None:
+                    raise Refused(f"`{row[0]}` is decided by a caller of `{level.function.name}` that is not visible")
+                if _uses(level.function, row[0]) > 1:
+                    caution = f"`{row[0]}` decides more than the order in `{level.function.name}`"
+                keyword, index = row[0], _index(level.function, row)
+                continue
+            if not level.shared:
+                actions.append(_switch_off(level, keyword, given))
+                return Fix("unsafe" if caution else "safe", _OFF.format(keyword), tuple(actions), caution)
+            by_split = self._by_split(level, keyword, given)
+            if by_split is not None:
+                return Fix(
+                    "unsafe" if caution else "safe", "shuffle the training split only", (*actions, by_split), caution
+                )
+            if given is None or given[:1] != ["const"] or given[2] is not True or above is None:
+                break
+            actions += _with_parameter(level, keyword, default)
+            actions.append(Action("replace-text", span_of(level.module.path, given[1]), (("text", keyword),)))
+            assert level.function is not None
+            index = -1
+        raise Refused("the call is shared with loaders that do not evaluate, and nothing in it tells them apart")
+
+    def _seeded(self, levels: list[Level], keyword: str, value: tuple[tuple[str, str], ...], title: str) -> Fix:
+        """A seed or generator at the shuffle; where training shuffles by the same call, as a parameter on the way."""
+        kind = "set-keyword" if "value" in dict(value) else _GENERATOR
+        actions: list[Action] = []
+        for number, level in enumerate(levels):
+            if _spread(level.call):
+                raise Refused("the call takes arguments from a list or dict that is not visible here")
+            span = span_of(level.module.path, level.call[1])
+            if not level.shared:
+                return Fix("safe", title, (*actions, Action(kind, span, value)))
+            if number + 1 == len(levels):
+                break
+            actions += _with_parameter(level, keyword, "None")
+            actions.append(Action("set-keyword", span, (("name", keyword), ("value", keyword))))
+        raise Refused("the shuffle is shared with training, and no call that leads to it is made for evaluation alone")
+
+    def _by_split(self, level: Level, keyword: str, given: Node | None) -> Action | None:
+        """`keyword=(split == "train")` where a loop over the names of the splits, in view, makes the loaders."""
+        if _spread(level.call) or (given is not None and (given[0] != "const" or given[2] is not True)):
+            return None
+        body = level.function.body if level.function is not None else level.module.statements()
+        for variable, keys in _split_loops(body, level.call[1]):
+            training = [key for key in keys if self.roles.role_of_name(key) == TRAINING]
+            if len(training) == 1 and len(keys) > 1:
+                arguments = (("name", keyword), ("variable", variable), ("key", training[0]))
+                return Action(_SPLIT, span_of(level.module.path, level.call[1]), arguments)
+        return None
+
+    # what is known of the calls
+
+    def _levels(self, scope: Scope, node: Node, made: list[tuple[Scope, str]]) -> list[Level]:
+        """The call and those that lead to it, innermost first, as far as each is visible."""
+        callers = [place[:2] for place in scope.callers]
+        levels: list[Level] = []
+        module, function, call = scope.module, scope.function, node
+        visible = len(self.roles.callers(scope))
+        for depth in range(visible + 1):
+            tail = callers[len(callers) - depth :]
+            shared = any(
+                role != EVALUATION
+                for other, role in made
+                if [place[:2] for place in other.callers][len(other.callers) - depth :] == tail
+            )
+            levels.append(Level(module, function, call, shared))
+            if depth == visible or function is None:
+                break
+            above = self._call_at(scope.callers[-1 - depth])
+            if above is None or function.name not in ("__init__", _called(above[1])):
+                break
+            level, call = above
+            module, function = level
+        return levels
+
+    def _loaders_at(self, place: Place) -> list[tuple[Scope, str]]:
+        roles = self.roles
+        here = [(token, one.scope) for token, one in roles.loaders.items() if one.made.place[:2] == place[:2]]
+        found = [(token, scope, roles.role(token).role) for token, scope in here]
+        # of a loader that several names got a copy of, the copies have the roles
+        return [(scope, role) for token, scope, role in found if role or not roles.copies.get(token)]
+
+    def _sources_at(self, place: Place) -> list[tuple[Scope, str]]:
+        roles = self.roles
+        here = [(token, one.scope) for token, one in roles.sources.items() if one.place[:2] == place[:2]]
+        return [(scope, roles.source_role(token).role) for token, scope in here]
+
+    def _call_at(self, place: Place) -> tuple[tuple[Module, FunctionFacts | None], Node] | None:
+        for module in self.roles.interpreter.program.modules:
+            if module.path == place.path:
+                bodies: list[tuple[FunctionFacts | None, list[Node]]] = [(None, module.statements())]
+                bodies += [(function, function.body) for function in module.functions]
+                for function, body in bodies:
+                    for node in _walk(body):
+                        if node[0] == "call" and node[1] == place.position:
+                            return (module, function), node
+        return None
+
+
+def _walk(part: Any) -> Iterator[Node]:
+    """The nodes of a body, nested ones too."""
+    stack = [part]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, list):
+            if len(part) > 1 and isinstance(part[0], str) and isinstance(part[1], int):
+                yield part
+            stack.extend(reversed(part))
+
+
+def _argument(call: Node, keyword: str, index: int) -> Node | None:
+    given = next((node for name, node in call[4] if name == keyword), None)
+    if given is None and 0 <= index < len(call[3]) and not any(node[0] == "star" for node in call[3][: index + 1]):
+        given = call[3][index]
+    return given
+
+
+def _spread(call: Node) -> bool:
+    """Whether arguments come out of a list or dict."""
+    return any(name is None for name, _ in call[4]) or any(node[0] == "star" for node in call[3])
+
+
+def _called(call: Node) -> str:
+    callee = call[2]
+    return str(callee[3] if callee[0] == "attr" else callee[2] if callee[0] == "name" else "")
+
+
+def _parameter(function: FunctionFacts | None, given: Node | None) -> Node | None:
+    """The parameter of the function that an argument is, if it is one."""
+    if function is None or given is None or given[0] != "name":
+        return None
+    return next((row for row in function.parameters if row[0] == given[2] and row[1] in ("both", "keyword")), None)
+
+
+def _index(function: FunctionFacts, row: Node) -> int:
+    """Where a call gives the parameter by position; -1 for a parameter that is given by name only."""
+    if row[1] != "both":
+        return -1
+    static = any(one[0] == "name" and one[2] == "staticmethod" for one in function.decorators)
+    return function.parameters.index(row) - (function.owner is not None and not static)
+
+
+def _uses(function: FunctionFacts, name: str) -> int:
+    return sum(node[0] == "name" and node[2] == name for node in _walk(function.body))
+
+
+def _switch_off(level: Level, keyword: str, given: Node | None) -> Action:
+    path, call = level.module.path, level.call
+    if given is not None:
+        return Action("replace-text", span_of(path, given[1]), (("text", "False"),))
+    spread = [node for name, node in call[4] if name is None]
+    if any(node[0] == "star" for node in call[3]) or len(spread) > 1:
+        raise Refused("the call takes its arguments from lists or dicts, and it is not visible which of them says so")
+    if spread:
+        return Action(_OVERRIDE, span_of(path, spread[0][1]), (("name", keyword), ("value", "False")))
+    return Action("set-keyword", span_of(path, call[1]), (("name", keyword), ("value", "False")))
+
+
+def _with_parameter(level: Level, name: str, default: str) -> list[Action]:
+    """A new parameter of the function that holds the call."""
+    function = level.function
+    if function is None:
+        raise Refused("the call is shared with training and is in no function that could take a parameter")
+    if function.decorators or function.name.endswith("_dataloader"):
+        raise Refused(f"`{function.name}` is shared with training, and its parameters are not its own to choose")
+    if any(row[0] == name for row in function.parameters) or any(
+        node[0] == "name" and node[2] == name for node in _walk(function.body)
+    ):
+        raise Refused(f"`{function.name}` is shared with training and uses the name `{name}` already")
+    span = span_of(level.module.path, level.call[1])
+    return [Action(_PARAMETER, span, (("name", name), ("default", default)))]
+
+
+def _split_loops(body: list[Node], position: int) -> Iterator[tuple[str, list[str]]]:
+    """Variable and constant names of the loops and comprehensions around a place, innermost first."""
+    found: list[tuple[str, list[str]]] = []
+    for node in _walk(body):
+        if node[0] == "comp" and _within(position, node[1]):
+            rounds = [(target, iterable) for target, iterable, _ in node[4]]
+        elif node[0] == "for" and any(part[1] == position for part in _walk(node[4]) if part[0] == "call"):
+            rounds = [(node[2], node[3])]
+        else:
+            continue
+        for target, iterable in rounds:
+            if iterable[0] == "name":
+                iterable = _bound_to(body, iterable[2]) or iterable
+            if target[0] != "name" or iterable[0] not in ("list", "tuple", "set"):
+                continue
+            keys = [item[2] for item in iterable[2] if item[0] == "const" and isinstance(item[2], str)]
+            if len(keys) == len(iterable[2]):
+                found.append((target[2], keys))
+    yield from reversed(found)
+
+
+def _bound_to(body: list[Node], name: str) -> Node | None:
+    """What a name is bound to, if it is bound once."""
+    values: list[Node] = [
+        node[3]
+        for node in _walk(body)
+        if node[0] == "assign" and any(target[0] == "name" and target[2] == name for target in node[2])
+    ]
+    return values[0] if len(values) == 1 else None
+
+
+def _within(position: int, outer: int) -> bool:
+    row, column, end_row, end_column = unpack(position)
+    first_row, first_column, last_row, last_column = unpack(outer)
+    return (first_row, first_column) <= (row, column) and (end_row, end_column) <= (last_row, last_column)
 
 
 def event_place(event: CallEvent) -> Place:
@@ -339,6 +662,62 @@ class UnseededValidationShuffle(Rule):
     severity = "warning"
     words = frozenset({"Loader", "shuffle", "RandomSampler", "permutation", "seed"})
     check = UnseededValidationShuffleCheck
+
+    def rewrite(self, action: Action, file: FileRewriter) -> None:
+        given = dict(action.arguments)
+        if action.kind == _GENERATOR:
+            call = file.call_at(action.span)
+            file.set_keyword(call, given["name"], f"{file.add_import(given['module'], where=call)}.{given['make']}")
+        elif action.kind == _OWN:
+            _draw_from_own(file, file.call_at(action.span), given["call"])
+        elif action.kind == _OVERRIDE:
+            node = file.expression_at(action.span)
+            file.replace(node, f"{{**{file.code_of(node)}, {file.string(given['name'])}: {given['value']}}}")
+        elif action.kind == _PARAMETER:
+            _add_parameter(file, file.call_at(action.span), given["name"], given["default"])
+        elif action.kind == _SPLIT:
+            call = file.call_at(action.span)
+            file.set_keyword(call, given["name"], f"({given['variable']} == {file.string(given['key'])})")
+        else:
+            super().rewrite(action, file)
+
+
+def _draw_from_own(file: FileRewriter, call: cst.Call, name: str) -> None:
+    """`random.shuffle(x)` becomes `random.Random(0).shuffle(x)`."""
+    import libcst as cst
+
+    module, maker = _OWN_GENERATOR[name]
+    root = call.func
+    while isinstance(root, cst.Attribute):
+        root = root.value
+    made = file.add_import(module, maker, where=call)
+    file.replace_callee(call, f"{made}(0).{name.rpartition('.')[2]}")
+    if isinstance(root, cst.Name):
+        file.remove_unused_import(root.value)
+
+
+def _add_parameter(file: FileRewriter, call: cst.Call, name: str, default: str) -> None:
+    import libcst as cst
+
+    from ddplint.rewriting import CannotRewrite
+
+    function = file.enclosing(call, cst.FunctionDef, cst.Lambda)
+    if not isinstance(function, cst.FunctionDef) or file.is_bound(name, call):
+        raise CannotRewrite(f"no place for a parameter `{name}`")
+    parameters = function.params
+    star = [parameters.star_arg] if isinstance(parameters.star_arg, cst.Param) else []
+    last = [*parameters.posonly_params, *parameters.params, *star, *parameters.kwonly_params][-1:]
+    if not last or (not parameters.params and not star and not parameters.kwonly_params):
+        raise CannotRewrite(f"no place for a parameter `{name}`")
+    end = max(
+        file.outer_range(part)[1]
+        for part in (last[0].name, getattr(last[0].annotation, "annotation", None), last[0].default)
+        if part
+    )
+    start = file.range_of(last[0].name)[0]
+    row = file.text.rfind("\n", 0, start) + 1
+    margin = file.text[row:start]
+    file._insert(end, f",\n{margin}{name}={default}" if margin.isspace() else f", {name}={default}")
 
 
 RULE = UnseededValidationShuffle()

@@ -649,8 +649,11 @@ def _statements(body: Iterable[Node]) -> Iterator[Node]:
 
 def _made_in(node: Node) -> str:
     callee = node[2]
-    name = callee[3] if callee[0] == "attr" else callee[2] if callee[0] == "name" else ""
-    return f"the sums are made in `{name}`, which other code may call too" if name else _ELSEWHERE
+    if callee[0] == "name":
+        return f"the sums are made in `{callee[2]}`, which other code may call too"
+    return (
+        f"what `{callee[3]}` gives here is not in view, or not always the same" if callee[0] == "attr" else _ELSEWHERE
+    )
 
 
 def _text(node: Node) -> str:
