@@ -364,6 +364,8 @@ class Walk:
         self.mixed: set[int] = set()
         self.blocks: dict[int, str] = {}
         self.same: set[int] = set()
+        # values that are changed in place
+        self.changed: set[int] = set()
         self.hits: dict[Spot, set[int]] = defaultdict(set)
         # functions that do not give the values where another one called there does
         self.silent: dict[int, FunctionFacts] = {}
@@ -389,7 +391,7 @@ class Walk:
             self._function(path, facts)
         # once more now that all results and arguments are known: what was missing before is not mixed in
         self.before = [set() for _ in self.before]
-        for found in (self.mixed, self.same, self.blocks, self.hits, self.silent):
+        for found in (self.mixed, self.same, self.changed, self.blocks, self.hits, self.silent):
             found.clear()
         for path, facts in walked.values():
             self._function(path, facts)
@@ -424,6 +426,11 @@ class Walk:
         for flow in flows(value):
             for id_ in flow.ids:
                 self.blocks.setdefault(id_, f"{place_text(self.path, node[1])}: {what}")
+
+    def change(self, value: Val, node: Node, what: str) -> None:
+        """The value itself becomes another one."""
+        self.changed |= {id_ for flow in flows(value) for id_ in flow.ids}
+        self.block(value, node, what)
 
     # functions
 
@@ -542,7 +549,7 @@ class Walk:
         path = _path(target)
         value = env.get(path) if path else self._stored(target, env)
         if value is not None:
-            self.block(value, node, "it is changed in place")
+            self.change(value, node, "it is changed in place")
         added = self.eval(node[4], env)
         if not isinstance(added, Flow):
             self.block(added, node, "it goes into a list")
@@ -635,7 +642,7 @@ class Walk:
         if isinstance(held, Table) and index[0] == "const":
             env[path] = Table(tuple({**dict(held.entries), index[2]: value}.items()))
         elif held is not None or (not path and self._stored(target, env) is not None):
-            self.block(held if held is not None else self._stored(target, env), target, "parts of it are overwritten")
+            self.change(held if held is not None else self._stored(target, env), target, "parts of it are overwritten")
             self.block(value, target, "it overwrites a part of something")
         elif value is not None and not isinstance(value, Flow):
             self.block(value, target, "it is stored in a container")
@@ -871,7 +878,7 @@ class Walk:
             return None
         if name.endswith("_") or name in _TIED:
             for id_ in receiver.ids:
-                self.block(Flow(frozenset(self.before[id_])), node, f"`{name}` is called on it")
+                self.change(Flow(frozenset(self.before[id_])), node, f"`{name}` is called on it")
             return None
         if receiver.picked:
             if spot in self.seen.carried:

@@ -101,6 +101,7 @@ from ddplint.rules.logits import (
     flows,
     names_in,
     nodes_of,
+    own_expressions,
     place_text,
     statements_of,
     targets_of,
@@ -426,12 +427,16 @@ class _Repair:
         for facts in [None, *module.functions]:
             if facts is not None and not facts.qualname.startswith(scope):
                 continue
+            latest: dict[str, Node] = {}
             for statement, _ in statements_of(module.statements() if facts is None else facts.body):
-                for node in nodes_of(statement[2:]):
+                latest.update({one[2]: statement for target in targets_of(statement) for one in names_in(target)})
+                for node in nodes_of(own_expressions(statement)):
                     spot = (made[0], node[1])
                     if node[0] != "call" or node[2][0] not in ("attr", "name") or spot in walk.hits:
                         continue
                     if (node[2][0], node[2][-1]) not in names:
+                        continue
+                    if node[2][0] == "name" and latest.get(node[2][2], stand.statement)[1] != stand.statement[1]:
                         continue
                     local = node[2][0] == "name" and facts is not stand.function
                     if local and (facts is None or stand.function is not None or binds(facts, node[2][-1])):
@@ -488,6 +493,8 @@ class _Repair:
                 continue
             if any(walk.keys[one][0] != "at" for one in self._following(walk, read)):
                 continue
+            if self._following(walk, [id_]) & walk.changed:
+                continue
             if alone and self._bound_once(stand, statement[2][0][2]):
                 self._act("remove-statement", (path, statement[1]))
             if not name:
@@ -521,7 +528,7 @@ class _Repair:
             body = module.statements() if facts is None else facts.body
             taken |= {row[0] for row in facts.parameters} if facts is not None else set()
             for statement, _ in statements_of(body):
-                taken |= {node[2] for node in nodes_of(statement[2:]) if node[0] == "name"}
+                taken |= {node[2] for node in nodes_of(own_expressions(statement)) if node[0] == "name"}
         names = ("logits", *(f"logits_{number}" for number in range(2, 99)))
         return next(name for name in names if name not in taken)
 
@@ -560,7 +567,7 @@ class _Repair:
             reads = sum(
                 node[0] == "name" and node[2] == target[2]
                 for statement, _ in statements_of(body)
-                for node in nodes_of(statement[2:])
+                for node in nodes_of(own_expressions(statement))
             )
             # once where it is bound
             if reads == len(calls) + 1 and all(walk.ids.get(("at", *spot, "call")) in logits for spot in calls):
@@ -588,7 +595,7 @@ class _Repair:
                 reads = sum(
                     node[0] == "attr" and node[3] == target[3]
                     for statement, _ in statements_of(facts.body)
-                    for node in nodes_of(statement[2:])
+                    for node in nodes_of(own_expressions(statement))
                 )
                 here = sum(spot[0] == one.path and self.places.stand(spot).function is facts for spot in calls)
                 if (same and reads != here) or (derived and not same):
@@ -655,7 +662,7 @@ class _Repair:
         for facts in [None, *module.functions]:
             body = module.statements() if facts is None else facts.body
             for one, _ in statements_of(body):
-                for node in nodes_of(one[2:]):
+                for node in nodes_of(own_expressions(one)):
                     base = node[2] if node[0] == "sub" else None
                     if base is not None and base[0] in ("name", "attr") and base[-1] in names:
                         raise Refusal(f"layers of the `Sequential` are picked at {place_text(spot[0], node[1])}")
@@ -705,7 +712,7 @@ class _Repair:
         for statement, _ in statements_of(body):
             if statement[0] in ("import", "from"):
                 continue
-            for node in nodes_of(statement[2:]):
+            for node in nodes_of(own_expressions(statement)):
                 callee = node[2] if node[0] == "call" else None
                 if callee is None or callee[0] not in ("attr", "name") or callee[-1] != facts.name:
                     continue

@@ -585,13 +585,15 @@ def _with_parameter(level: Level, name: str, default: str) -> list[Action]:
     function = level.function
     if function is None:
         raise Refused("the call is shared with training and is in no function that could take a parameter")
-    if function.decorators or function.name.endswith("_dataloader"):
+    hook = function.owner is not None and function.name.endswith("_dataloader")
+    if function.decorators or hook or not function.body:
         raise Refused(f"`{function.name}` is shared with training, and its parameters are not its own to choose")
     if any(row[0] == name for row in function.parameters) or any(
         node[0] == "name" and node[2] == name for node in _walk(function.body)
     ):
         raise Refused(f"`{function.name}` is shared with training and uses the name `{name}` already")
-    span = span_of(level.module.path, level.call[1])
+    # the same place for every shuffle in the function, so that it gets one parameter
+    span = span_of(level.module.path, function.body[0][1])
     return [Action(_PARAMETER, span, (("name", name), ("default", default)))]
 
 
@@ -674,7 +676,7 @@ class UnseededValidationShuffle(Rule):
             node = file.expression_at(action.span)
             file.replace(node, f"{{**{file.code_of(node)}, {file.string(given['name'])}: {given['value']}}}")
         elif action.kind == _PARAMETER:
-            _add_parameter(file, file.call_at(action.span), given["name"], given["default"])
+            _add_parameter(file, file.node_at(action.span), given["name"], given["default"])
         elif action.kind == _SPLIT:
             call = file.call_at(action.span)
             file.set_keyword(call, given["name"], f"({given['variable']} == {file.string(given['key'])})")
@@ -696,13 +698,14 @@ def _draw_from_own(file: FileRewriter, call: cst.Call, name: str) -> None:
         file.remove_unused_import(root.value)
 
 
-def _add_parameter(file: FileRewriter, call: cst.Call, name: str, default: str) -> None:
+def _add_parameter(file: FileRewriter, inner: cst.CSTNode, name: str, default: str) -> None:
+    """A further parameter of the function around a node, after those that it has."""
     import libcst as cst
 
     from ddplint.rewriting import CannotRewrite
 
-    function = file.enclosing(call, cst.FunctionDef, cst.Lambda)
-    if not isinstance(function, cst.FunctionDef) or file.is_bound(name, call):
+    function = file.enclosing(inner, cst.FunctionDef)
+    if function is None or file.is_bound(name, inner):
         raise CannotRewrite(f"no place for a parameter `{name}`")
     parameters = function.params
     star = [parameters.star_arg] if isinstance(parameters.star_arg, cst.Param) else []
