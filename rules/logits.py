@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from ddplint.flow.events import CallEvent
+from ddplint.flow.knowledge import Knowledge
 from ddplint.flow.values import Elements, Entries, FunctionValue, Instance, Items, Made, Value
 from ddplint.program.program import FunctionFacts, Module, Program
 
@@ -54,8 +55,9 @@ class Refusal(Exception):
 
 @dataclass(slots=True)
 class Loss:
-    """A call of a loss on probabilities: where its object was made, and which sigmoids' outputs it gets."""
+    """A call of a loss on probabilities: its name, where its object was made, and which sigmoids' outputs it gets."""
 
+    name: str
     made: Spot | None
     bare: bool
     origins: frozenset[Any]
@@ -65,6 +67,7 @@ class Loss:
 class Seen:
     """What the flow saw of the calls of a program, by place."""
 
+    knowledge: Knowledge
     # call -> the functions of the program that it calls, and whether the first parameter is the object
     functions: dict[Spot, dict[int, tuple[FunctionFacts, bool]]] = field(default_factory=dict)
     callers: dict[int, set[Spot]] = field(default_factory=lambda: defaultdict(set))
@@ -94,7 +97,7 @@ class Seen:
             self.rivals.add(spot)
         if event.name in _EXPORTS or (event.node[2][0] == "attr" and event.node[2][3] in _EXPORTS):
             self.exports.append((event.name, spot, event.receiver or (event.arguments[0] if event.arguments else None)))
-        if event.name == "torch.nn.Sequential" and isinstance(event.result.shape, Made):
+        if isinstance(event.result.shape, Made) and self._holds(event.result.shape, "chain"):
             self._layers(event.result.shape, spot)
         tags = [tag for value in [*given, *([event.receiver] if event.receiver else [])] for tag in _sigmoids(value)]
         effect = event.effect
@@ -110,6 +113,14 @@ class Seen:
             if not isinstance(shape, (FunctionValue, Instance)):
                 self.others[spot].add(event.name)
 
+    def _holds(self, made: Made, kind: str) -> bool:
+        effect = self.knowledge.object_(made.name)
+        return effect is not None and kind in effect.kinds
+
+    def _applies_sigmoid(self, made: Made) -> bool:
+        effect = self.knowledge.object_(made.name)
+        return effect is not None and effect.adds == SIGMOID
+
     def _layers(self, container: Made, spot: Spot) -> None:
         children = list(container.arguments)
         for child in children[:256]:
@@ -120,7 +131,7 @@ class Seen:
                 children += shape.entries.values()
             elif isinstance(shape, Made) and shape.name == "collections.OrderedDict":
                 children += shape.arguments
-            elif isinstance(shape, Made) and shape.name == "torch.nn.Sigmoid":
+            elif isinstance(shape, Made) and self._applies_sigmoid(shape):
                 self.layers[shape.place[:2]].add(spot)
 
 

@@ -1635,7 +1635,8 @@ def _last(node: Any) -> str:
 
 
 def _is_main(statement: Node) -> bool:
-    return statement[0] == "if" and "__name__" in _names_in(statement[2])
+    """Whether a statement is `if __name__ == "__main__":`, or a branch that is always taken."""
+    return statement[0] == "if" and (statement[2][0] == "const" or "__name__" in _names_in(statement[2]))
 
 
 def _names_in(node: Node) -> set[str]:

@@ -64,8 +64,10 @@ print(step(torch.randn(8, 16), torch.rand(8, 1).round()))
 - A loss that is only measured, under `no_grad` or in a validation hook, unless autocast refuses it.
 
 ## Fix safety
-Safe where every use of the value is in view and keeps its probabilities. Unsafe where the model's public output
-changes from probabilities to logits. None where a use cannot be converted, or where entries are filled in between the
+Safe where sigmoid and loss are in one function: the loss gets the logits, every other use keeps its probabilities.
+Unsafe where a model's or function's output changes from probabilities to logits: model, loss and all uses in view
+change together, with `torch.sigmoid` at each other use. None where a use cannot be converted (an exported model, a
+value changed in place, a loss object also called on something else), or where entries are filled in between the
 sigmoid and the loss.
 
 ## References
@@ -142,7 +144,7 @@ class SigmoidBeforeBceCheck(Check):
         super().__init__(rule, knowledge)
         self.sinks: list[_Sink] = []
         self.mixed: list[ClassValue] = []
-        self.seen = Seen()
+        self.seen = Seen(knowledge)
 
     def on_call(self, event: CallEvent) -> None:
         effect = event.effect
@@ -201,9 +203,9 @@ class SigmoidBeforeBceCheck(Check):
         origins = tag.origins if tag is not None else frozenset()
         if isinstance(made, Made):
             bare = not made.arguments and not made.keywords
-            self.seen.losses[spot].append(Loss(made.place[:2], bare, origins))
+            self.seen.losses[spot].append(Loss(made.name, made.place[:2], bare, origins))
         else:
-            self.seen.losses[spot].append(Loss(None, True, origins))
+            self.seen.losses[spot].append(Loss(event.name, None, True, origins))
 
     def _fit(self, event: CallEvent) -> None:
         """Remember the classes that a trainer runs under CUDA autocast."""
@@ -394,9 +396,9 @@ class _Repair:
             if others:
                 name = min(others).removesuffix(".forward")
                 raise Refusal(f"the same call is also one of `{name.rpartition('.')[2]}`, which may need probabilities")
-            for loss in self.seen.losses.get(spot) or [Loss(None, True, frozenset())]:
+            for loss in self.seen.losses.get(spot) or [Loss("binary_cross_entropy", None, True, frozenset())]:
                 if loss.made is None:
-                    self._rename(spot, "binary_cross_entropy", "torch.nn.functional")
+                    self._rename(spot, loss.name)
                     continue
                 elsewhere = [
                     one
@@ -405,11 +407,12 @@ class _Repair:
                 ]
                 if not elsewhere:
                     self._check_calls(loss.made, walk)
-                    self._rename(loss.made, "BCELoss", "torch.nn")
+                    self._rename(loss.made, loss.name)
                     changed.add(loss.made)
                 elif loss.bare and all(one.made == loss.made for one in self.seen.losses[spot]):
+                    module = f"{loss.name.rpartition('.')[0]}.functional"
                     name = "binary_cross_entropy_with_logits"
-                    self._act("replace-callee", spot, module="torch.nn.functional", name=name, alias="F")
+                    self._act("replace-callee", spot, module=module, name=name, alias="F")
                 else:
                     where = place_text(*min(elsewhere))
                     raise Refusal(f"the loss object is also called at {where}, on values that are no sigmoid's output")
@@ -445,7 +448,8 @@ class _Repair:
                     if any(loss.made == made for loss in losses) or not (losses or spot in self.seen.rivals):
                         raise Refusal(f"what the loss is called on at {place_text(*spot)} is not known")
 
-    def _rename(self, spot: Spot, name: str, module: str) -> None:
+    def _rename(self, spot: Spot, loss: str) -> None:
+        module, _, name = loss.rpartition(".")
         callee = self.places.stand(spot).call[2]
         new = {"BCELoss": "BCEWithLogitsLoss"}.get(name, f"{name}_with_logits")
         owner = dotted(callee[2]) if callee[0] == "attr" else ""
@@ -655,16 +659,21 @@ class _Repair:
 
     def _check_container(self, container: Stand, spot: Spot) -> None:
         """Layers that are picked by number would be others without the sigmoid."""
-        statement = container.statement
-        targets = statement[2] if statement[0] == "assign" else []
+        targets = container.statement[2] if container.statement[0] == "assign" else []
         names = {target[-1] for target in targets if target[0] in ("name", "attr")}
+        scope = container.function.qualname.rpartition(".")[0] if container.function is not None else ""
         module = self.places.module(spot[0])
         for facts in [None, *module.functions]:
             body = module.statements() if facts is None else facts.body
+            own = facts.parameters[0][0] if facts is not None and facts.parameters else ""
+            other = facts is not None and not facts.qualname.startswith(f"{scope}." if scope else "")
             for one, _ in statements_of(body):
                 for node in nodes_of(own_expressions(one)):
                     base = node[2] if node[0] == "sub" else None
-                    if base is not None and base[0] in ("name", "attr") and base[-1] in names:
+                    if base is None or base[0] not in ("name", "attr") or base[-1] not in names:
+                        continue
+                    # `self.layers` of another class is another one
+                    if not (other and base[0] == "attr" and base[2][:1] == ["name"] and base[2][2] == own):
                         raise Refusal(f"layers of the `Sequential` are picked at {place_text(spot[0], node[1])}")
 
     # who else sees the output

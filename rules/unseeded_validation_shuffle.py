@@ -85,7 +85,9 @@ if __name__ == "__main__":
 `shuffle=False` at the evaluation call keeps every value but the order. It stops the pass from drawing on the global
 random state, so later random numbers of the training change. Where batches must be mixed (BatchNorm in training
 mode, in-batch retrieval), give the loader a generator of its own instead. `rng=` of webdataset takes a
-`random.Random`; a NumPy generator crashes there.
+`random.Random`; a NumPy generator crashes there. A factory shared with training keeps its training calls: the
+evaluation call gets `shuffle=False`, or a generator through a new parameter that is None by default. The fix is unsafe
+where the parameter that is switched off decides other things too.
 
 ## References
 - [Reproducibility](https://docs.pytorch.org/docs/stable/notes/randomness.html)
@@ -95,11 +97,11 @@ mode, in-batch retrieval), give the loader a generator of its own instead. `rng=
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ddplint.facts.lower import pack, unpack
-from ddplint.findings import Action, Fix, Severity
+from ddplint.findings import Action, Finding, Fix, Severity, Span
 from ddplint.flow.events import CallEvent, Scope
 from ddplint.flow.knowledge import Knowledge
 from ddplint.flow.roles import EVALUATION, TRAINING, Judgement, Roles, Source
@@ -201,6 +203,25 @@ class UnseededValidationShuffleCheck(Check):
                 self._judge(roles, candidate, token)
         for token, source in roles.sources.items():
             self._judge_source(roles, token, source)
+        self._repair_together()
+
+    def _repair_together(self) -> None:
+        """One place may shuffle for several evaluations: it is repaired for all of them or not at all."""
+        together: dict[Span, list[Finding]] = {}
+        for finding in self.findings:
+            together.setdefault(finding.span, []).append(finding)
+        for number, finding in enumerate(self.findings):
+            others = together[finding.span]
+            refused = next((other for other in others if other.fix is None), None)
+            if finding.fix is None:
+                continue
+            if refused is not None:
+                self.findings[number] = finding.with_fix(None, refused.no_fix_reason)
+                continue
+            fixes = [other.fix for other in others if other.fix is not None]
+            actions = tuple(dict.fromkeys(action for fix in fixes for action in fix.actions))
+            strictest = next((fix for fix in fixes if fix.applicability == "unsafe"), finding.fix)
+            self.findings[number] = finding.with_fix(replace(strictest, actions=actions))
 
     def _judge(self, roles: Roles, candidate: Candidate, token: Any) -> None:
         event = candidate.event

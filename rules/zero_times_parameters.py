@@ -77,9 +77,10 @@ step(net, torch.randn(8, 16), torch.randint(4, (8,)), use_second=False).backward
 - A parameter zeroed in place, and an element-wise product that is never summed.
 
 ## Fix safety
-Safe: value 0 and gradient 0 are what was meant. `.mean()` becomes `.sum()`, for the mean of nothing is nan. No fix
-where the sums are used for something else too. The fix does not make up for a forward or a collective that this step
-leaves out.
+Safe: value 0 and gradient 0 are what was meant. `.mean()` becomes `.sum()`, for the mean of nothing is nan; loops,
+filters and the factor 0 stay, only `(p * 0).sum()` loses it. Unsafe where an index such as `weight[0]` need not leave
+a single number. No fix where the sums are used for something else too, or come from a function that other code may
+call. The fix does not make up for a forward or a collective that this step leaves out.
 
 ## References
 - [Distributed Data Parallel](https://docs.pytorch.org/docs/stable/notes/ddp.html)

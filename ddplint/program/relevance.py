@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from ddplint.program.program import FunctionFacts, Program
+from ddplint.program.program import FunctionFacts, Node, Program
 
 # called without their name standing anywhere
 _IMPLICIT = frozenset({"forward", "<lambda>"})
@@ -61,7 +61,23 @@ def _units(program: Program) -> list[_Unit]:
             unit.functions.append(facts)
             unit.references.update(facts.references.split())
             if facts.owner is not None:
-                unit.names.add(module.classes[facts.owner].name)
+                owner = module.classes[facts.owner]
+                unit.names.add(owner.name)
+                unit.references.update(_names_in(owner.bases))
             if facts.name not in _IMPLICIT and not facts.name.startswith("__"):
                 unit.names.add(facts.name)
     return units
+
+
+def _names_in(bases: list[Node]) -> set[str]:
+    """The names in a class's bases: what it inherits is called without being mentioned."""
+    names: set[str] = set()
+    stack = list(bases)
+    while stack:
+        node = stack.pop()
+        if node[0] == "attr":
+            names.add(node[3])
+            stack.append(node[2])
+        elif node[0] == "name":
+            names.add(node[2])
+    return names
