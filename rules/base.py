@@ -1,4 +1,6 @@
-"""What every rule has: its code, name and severity, its documentation (its module's docstring) and its check of one program."""
+"""What every rule has: its code, name and severity, its documentation (its module's docstring) and its check of one
+program.
+"""
 
 from __future__ import annotations
 
@@ -57,8 +59,10 @@ class Rule:
 
 
 class Check:
-    """One rule's work on one program. Methods `on_call`, `on_binary`, `on_assign`, `on_loop`, `on_return` and `on_compare` get the
-    flow's events, `on_binary_result` and `on_call_result` may replace the value of an operation or library call, `finish` judges what needs the whole program."""
+    """One rule's work on one program. Methods `on_call`, `on_binary`, `on_assign`, `on_loop`, `on_return` and
+    `on_compare` get the
+    flow's events, `on_binary_result` and `on_call_result` may replace the value of an operation or library call,
+    `finish` judges what needs the whole program."""
 
     def __init__(self, rule: Rule, knowledge: Knowledge) -> None:
         self.rule = rule

@@ -98,7 +98,7 @@ class Seen:
         if event.name in _EXPORTS or (event.node[2][0] == "attr" and event.node[2][3] in _EXPORTS):
             self.exports.append((event.name, spot, event.receiver or (event.arguments[0] if event.arguments else None)))
         if isinstance(event.result.shape, Made) and self._holds(event.result.shape, "chain"):
-            self._layers(event.result.shape, spot)
+            self._layers(event.result.shape)
         tags = [tag for value in [*given, *([event.receiver] if event.receiver else [])] for tag in _sigmoids(value)]
         effect = event.effect
         if effect is not None and effect.adds == SIGMOID:
@@ -121,7 +121,7 @@ class Seen:
         effect = self.knowledge.object_(made.name)
         return effect is not None and effect.adds == SIGMOID
 
-    def _layers(self, container: Made, spot: Spot) -> None:
+    def _layers(self, container: Made) -> None:
         children = list(container.arguments)
         for child in children[:256]:
             shape = child.shape
@@ -132,7 +132,7 @@ class Seen:
             elif isinstance(shape, Made) and shape.name == "collections.OrderedDict":
                 children += shape.arguments
             elif isinstance(shape, Made) and self._applies_sigmoid(shape):
-                self.layers[shape.place[:2]].add(spot)
+                self.layers[shape.place[:2]].add(container.place[:2])
 
 
 def _sigmoids(value: Value, depth: int = 0) -> Iterator[Any]:

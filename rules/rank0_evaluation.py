@@ -1046,6 +1046,8 @@ class _Repairs:
         if tensors:
             return f"{tensors[0].name}.device"
         if not found:
+            found = _device_of_module(whole)
+        if not found:
             raise _Refused("the device of the batches, on which the ranks' numbers have to be added up, is not in view")
         return found
 
@@ -1641,6 +1643,16 @@ def _is_main(statement: Node) -> bool:
 
 def _names_in(node: Node) -> set[str]:
     return {one[2] for one in _walk([node]) if one[0] == "name"}
+
+
+def _device_of_module(body: list[Node]) -> str:
+    """Code for the device of the module that some statements put into evaluation mode; empty where there is none."""
+    for node in _walk(body):
+        if node[0] == "call" and node[2][0] == "attr" and node[2][3] == "eval" and not node[3] and not node[4]:
+            module = _text(node[2][2])
+            if module:
+                return f"next({module}.parameters()).device"
+    return ""
 
 
 def _target_names(target: Node) -> set[str]:

@@ -690,7 +690,7 @@ class _Repair:
         if layers and not changed:
             self.returning.append("the model")
         if changed or layers:
-            self._exports(list(changed.values()))
+            self._exports(list(changed.values()), {key[1:] for key in layers})
         for path, position in factories:
             function = self.places.stand((path, position)).function
             if function is not None:
@@ -739,24 +739,32 @@ class _Repair:
                 text = "gives probabilities too, and a configuration may pair it with this loss"
                 raise Refusal(f"`{other.qualname}` ({where}) {text}")
 
-    def _exports(self, changed: list[FunctionFacts]) -> None:
-        classes = {(one.module.path, one.qualname.rpartition(".")[0]) for one in changed if one.owner is not None}
+    def _exports(self, changed: list[FunctionFacts], layers: set[Spot]) -> None:
+        affected: set[Any] = {
+            (one.module.path, one.qualname.rpartition(".")[0]) for one in changed if one.owner is not None
+        }
+        affected |= {container for layer in layers for container in self.seen.layers[layer]}
         for name, spot, value in self.seen.exports:
-            if value is None or not _is_other(value, classes):
+            if value is None or not _is_other(value, affected):
                 how = name.rpartition(".")[2] or "an export"
                 raise Refusal(f"`{how}` at {place_text(*spot)} exports a model, whose users expect probabilities")
 
 
-def _is_other(value: Value, classes: set[tuple[str, str]], depth: int = 0) -> bool:
-    """Whether an object is surely none of these classes and holds none."""
+def _is_other(value: Value, affected: set[Any], depth: int = 0) -> bool:
+    """Whether a model is surely none of these, named by class or by where it is made, and holds none."""
     for option in value.options():
         shape = option.shape
-        if not isinstance(shape, Instance) or not classes:
+        if isinstance(shape, Instance):
+            if (shape.class_.module.path, shape.class_.facts.qualname) in affected:
+                return False
+            held = [one for one in shape.attributes.values() if isinstance(one.shape, (Instance, Made))]
+        elif isinstance(shape, Made):
+            if shape.place[:2] in affected:
+                return False
+            held = [one for one in shape.arguments if isinstance(one.shape, (Instance, Made))]
+        else:
             return False
-        if (shape.class_.module.path, shape.class_.facts.qualname) in classes:
-            return False
-        held = [one for one in shape.attributes.values() if isinstance(one.shape, Instance)]
-        if depth > 3 or any(not _is_other(one, classes, depth + 1) for one in held):
+        if depth > 3 or any(not _is_other(one, affected, depth + 1) for one in held):
             return False
     return True
 

@@ -399,12 +399,15 @@ class Repair:
         if call is None or _spread(call[1]):
             return "the call that makes the sampler is not visible with all its arguments"
         span = span_of(sampler.place.path, sampler.place.position)
-        plain = sampler.name.rpartition(".")[2] == "RandomSampler" and len(call[1][3]) + len(call[1][4]) == 1
+        effect = self.roles.knowledge.call(sampler.name)
+        ordered = str(effect.detail.get("ordered", "")) if effect is not None else ""
+        plain = ordered and len(call[1][3]) + len(call[1][4]) == 1
         own = candidate.event.effect is not None and _given(
             candidate.made.argument(candidate.event.effect.argument_index("generator"), "generator")
         )
         if plain and not own:
-            target = (("module", "torch.utils.data"), ("name", "SequentialSampler"))
+            module, _, name = ordered.rpartition(".")
+            target = (("module", module), ("name", name))
             return Fix("safe", "go through the samples in order", (Action("replace-callee", span, target),))
         return Fix("safe", "give the sampler a generator of its own", (Action(_GENERATOR, span, _TORCH),))
 
@@ -423,11 +426,12 @@ class Repair:
                 return Fix("safe", "draw from a generator of its own", (Action(_OWN, span, (("call", source.name),)),))
             if last not in ("shuffle", "randperm"):
                 raise Refused(f"`{last}` takes neither a seed nor a generator in every version")
-            if source.name.startswith("webdataset."):
+            taken = source.effect.detail.get("fixed", ())
+            if "rng" in taken:
                 return self._seeded(levels, "rng", _PYTHON, "give the shuffle a random.Random of its own")
-            if source.name == "torch.randperm":
+            if last == "randperm":
                 return self._seeded(levels, "generator", _TORCH, "give the permutation a generator of its own")
-            keyword = "random_state" if source.name.startswith("sklearn.") else "seed"
+            keyword = "random_state" if "random_state" in taken else "seed"
             return self._seeded(levels, keyword, (("name", keyword), ("value", "42")), "give the shuffle a seed")
         except Refused as why:
             return str(why)

@@ -17,7 +17,9 @@ from ddplint.rules.base import Rule
 
 RULES = discover()
 SETTINGS = Settings(cache=False, jobs=1)
-LIBRARIES = re.compile(r"\b(torch\.nn|torch\.utils|pytorch_lightning|lightning\.|accelerate\.|torchmetrics\.|webdataset\.)")
+LIBRARIES = re.compile(
+    r"\b(torch\.nn|torch\.utils|pytorch_lightning|lightning\.|accelerate\.|torchmetrics\.|webdataset\.)"
+)
 
 
 def test_the_six_rules_are_there() -> None:
