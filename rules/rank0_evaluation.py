@@ -235,11 +235,11 @@ class Rank0EvaluationCheck(Check):
             self.groups[name].append((scope.root, (Place(*here, ""), *scope.callers)))
             given = event.keywords.get("even_batches")
             self.uneven |= given is not None and given.constant is not True
-        elif name.startswith(("torch.distributed.", "horovod.")):
+        elif self.knowledge.matches("process_group_call", name):
             self.groups.setdefault(name, [])
-        elif name == "torch.cuda.set_device":
+        elif self.knowledge.matches("device_choice", name):
             self.device_set = True
-        if name.startswith("accelerate.Accelerator.") and event.node[2][0] == "attr":
+        if self.knowledge.matches("gathering_object_method", name) and event.node[2][0] == "attr":
             function = scope.function
             self.accelerators[(scope.module.path, function.position if function is not None else 0)] = _text(
                 event.node[2][2]
