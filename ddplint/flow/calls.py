@@ -426,9 +426,9 @@ class Calls(Library):
         self.construct(value, arguments, keywords, node)
         return value
 
-    def construct(
+    def construct(  # type: ignore[misc]
         self: Interpreter, value: Value, arguments: list[Value], keywords: dict[str, Value], node: Node
-    ) -> None:  # type: ignore[misc]
+    ) -> None:
         shape = value.shape
         assert isinstance(shape, Instance)
         init = self.class_attribute(shape.class_, "__init__", value)
@@ -442,9 +442,9 @@ class Calls(Library):
                 shape.attributes["<base>"] = self.call_library(base, Value(Lib(base)), arguments, keywords, node)
                 return
 
-    def _dataclass_fields(
+    def _dataclass_fields(  # type: ignore[misc]
         self: Interpreter, shape: Instance, arguments: list[Value], keywords: dict[str, Value]
-    ) -> None:  # type: ignore[misc]
+    ) -> None:
         names = [name for name, member in shape.class_.members.items() if not isinstance(member.shape, FunctionValue)]
         for name, value in [*zip(names, arguments, strict=False), *keywords.items()]:
             shape.attributes[name] = value

@@ -281,13 +281,15 @@ class Library:
         """
         name = function.facts.name
         given = [*arguments, *keywords.values()]
-        metric = name == "compute" and function.owner is not None and "shard" in self.deep_tags(result)
-        if metric and any(
-            self.knowledge.matches("synchronises", base) for base in self.library_bases(function.owner)
+        owner = function.owner
+        if (
+            name == "compute"
+            and owner is not None
+            and "shard" in self.deep_tags(result)
+            and any(self.knowledge.matches("synchronises", base) for base in self.library_bases(owner))
         ):
-            return self.deep_tagged(
-                result, "reduced", Tag((self.frame.place(node, "`compute` synchronises the metric's states"),))
-            )
+            place = self.frame.place(node, "`compute` synchronises the metric's states")
+            return self.deep_tagged(result, "reduced", Tag((place,)))
         if self.knowledge.matches("gathers", name):
             self.mark_arguments(given, node, name)
             if function.bound is not None:
