@@ -25,13 +25,11 @@ from ddplint.flow.values import (
     Method,
     Partial,
     Place,
-    Super,
     Tag,
     Tags,
     Union,
     Unknown,
     Value,
-    join,
     join_all,
     merge_tags,
     unknown,
@@ -561,4 +559,3 @@ _DECORATORS = {
     "cached_property": "property",
     "abstractproperty": "property",
 }
-_ = (NONE, Elements, join, Super)

@@ -465,7 +465,6 @@ class Interpreter(Expressions, Calls):
         """Run a loop's body, a second time where the first run changed what it reads."""
         frame = self.frame
         frame.loops += 1
-        before = frame.env
         self._widen(body)
         for round_ in range(2):
             start = frame.env
@@ -477,7 +476,6 @@ class Interpreter(Expressions, Calls):
             if round_ or frame.loops > 2 or not _carries_more(start, frame.env):
                 break
         frame.loops -= 1
-        del before
 
     def _widen(self, body: list[Node]) -> None:
         """A number that the loop changes is no constant in it."""

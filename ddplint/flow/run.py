@@ -238,8 +238,3 @@ class _Roots:
                         value = self.interpreter.deep_tagged(value, name, tag)
                 return [Value(value.shape, value.tags, identity=value.identity or self.interpreter.fresh())]
         return []
-
-
-def functions_of(modules: Iterable[Module]) -> list[FunctionFacts]:
-    """All functions of some modules."""
-    return [facts for module in modules for facts in module.functions]
