@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import tempfile
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
@@ -79,7 +78,7 @@ class Core(Protocol):
     def load_knowledge(self, further: Iterable[Path]) -> Any: ...
 
     def build_facts(
-        self, files: Sequence[SourceRef], words: Iterable[str], jobs: int, cache_dir: Path | None, progress: Count
+        self, files: Sequence[SourceRef], jobs: int, cache_dir: Path | None, progress: Count
     ) -> FactsResult: ...
 
     def analyse(
@@ -99,11 +98,11 @@ class DefaultCore:
             raise ConfigError(" ".join(str(error).split())) from None
 
     def build_facts(
-        self, files: Sequence[SourceRef], words: Iterable[str], jobs: int, cache_dir: Path | None, progress: Count
+        self, files: Sequence[SourceRef], jobs: int, cache_dir: Path | None, progress: Count
     ) -> FactsResult:
         from ddplint.facts.build import build_facts
 
-        return build_facts(files, words, jobs, cache_dir, progress)
+        return build_facts(files, jobs, cache_dir, progress)
 
     def analyse(
         self, facts: Sequence[Any], root: Path, rules: Sequence[Rule], knowledge: Any, progress: Count
@@ -201,7 +200,7 @@ def fix(
 ) -> FixResult:
     """Repair what the selected rules find; writes only if `apply`, and what is unsafe only if `unsafe`."""
     from ddplint.fixing.session import Session
-    from ddplint.fixing.write import Write, clean, refusal, write_all
+    from ddplint.fixing.write import Write, clean, refusal, scratch_folder, write_all
 
     every = discover() if rules is None else tuple(rules)
     chosen = {rule.code for rule in select_rules(every, settings.select, settings.ignore, settings.extend_select)}
@@ -210,7 +209,7 @@ def fix(
     if apply:
         clean(os.path.dirname(os.path.realpath(ref.path)) for ref in program.file_set.files)
     with ExitStack() as stack:
-        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ddplint-")))
+        scratch = Path(stack.enter_context(scratch_folder()))
         trial = _Trial(program, settings, every, chosen, core or DefaultCore(), progress, scratch)
 
         def wanted(finding: Finding) -> str:
@@ -231,7 +230,7 @@ def fix(
                 Write(path, repair.after[path].path, repair.before[path].data, repair.after[path].data)
                 for path in repair.changed
             ]
-            done = write_all(writes, [one.touched for one in repair.applied])
+            done = write_all(writes, [one.touched for one in repair.applied], str(scratch))
             written, unwritten = tuple(done.done), tuple(done.left)
     reasons = dict(repair.left)
     remaining = ((one, reasons.get(one, one.no_fix_reason or "no fix is known")) for one in repair.checked.open)
@@ -323,11 +322,10 @@ class _Trial:
 
         file_set = self._program.file_set
         files = [self._reference(ref, documents) for ref in file_set.files]
-        words = sorted({word for rule in self._rules for word in rule.words})
         progress = self._progress
         jobs = self._settings.jobs or _cores()
         try:
-            built = self._core.build_facts(files, words, jobs, self._cache, partial(progress, "files"))
+            built = self._core.build_facts(files, jobs, self._cache, partial(progress, "files"))
             analysed = self._core.analyse(
                 built.facts, file_set.root, self._rules, self._knowledge, partial(progress, "functions")
             )
@@ -397,9 +395,8 @@ def _analyse(file_set: FileSet, settings: Settings, rules: Sequence[Rule], core:
     if kept is not None:
         return kept
     knowledge = core.load_knowledge(settings.knowledge)
-    words = sorted({word for rule in rules for word in rule.words})
     try:
-        built = core.build_facts(file_set.files, words, settings.jobs or _cores(), folder, partial(progress, "files"))
+        built = core.build_facts(file_set.files, settings.jobs or _cores(), folder, partial(progress, "files"))
         analysed = core.analyse(built.facts, file_set.root, rules, knowledge, partial(progress, "functions"))
     except Exception as error:  # whatever broke, the run says so and ends with exit code 2
         logger.debug("crash", exc_info=True)

@@ -15,12 +15,12 @@ import tokenize
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import TypeVar, cast, overload
 
 import libcst as cst
-from libcst.metadata import MetadataWrapper, ParentNodeProvider, PositionProvider
+from libcst.metadata import MetadataWrapper, PositionProvider
 
 from ddplint.findings import Action, Edit, Span
 
@@ -99,11 +99,12 @@ class _State:
     split: set[cst.CSTNode] = field(default_factory=set)
     unused: list[str] = field(default_factory=list)
     extended: dict[cst.CSTNode, list[tuple[int, str]]] = field(default_factory=dict)
+    renamed: list[cst.Call] = field(default_factory=list)
 
     def copy(self) -> _State:
         return _State(
             list(self.changes), dict(self.imported), set(self.names), set(self.removed), set(self.split),
-            list(self.unused), {node: list(added) for node, added in self.extended.items()},
+            list(self.unused), {node: list(added) for node, added in self.extended.items()}, list(self.renamed),
         )  # fmt: skip
 
 
@@ -125,12 +126,12 @@ class FileRewriter:
             # the tree comes straight from the parser, so no node occurs twice
             wrapper = MetadataWrapper(module, unsafe_skip_copy=True)
             self._ranges = wrapper.resolve(PositionProvider)
-            self._parents = wrapper.resolve(ParentNodeProvider)
         except (cst.ParserSyntaxError, cst.CSTValidationError):
             raise CannotRewrite("libcst cannot parse this file") from None
         except RecursionError:
             raise CannotRewrite("the file is nested too deeply") from None
         self.module = module
+        self._parents = _parents_of(module)
         self._starts = line_starts(text)
         self._state = _State()
 
@@ -446,8 +447,9 @@ class FileRewriter:
                 self._drop_item(argument, call.args, self._closing(call))
 
     def replace_callee(self, call: cst.Call, code: str) -> None:
-        """Call something else with the same arguments."""
+        """Call something else with the same arguments; those aligned with the parenthesis stay so."""
         self.replace(call.func, code)
+        self._state.renamed.append(call)
 
     # names and imports
 
@@ -666,6 +668,39 @@ class FileRewriter:
             self._drop_import(name)
             self._state.unused.remove(name)
 
+    def _realign(self, call: cst.Call) -> None:
+        """Move the rows of a call along with its parenthesis, where they are aligned with it and nothing hinders."""
+        if not call.args:
+            return
+        first = self.range_of(call.args[0])[0]
+        row = self._line_of(first)
+        before = [one for one in self._state.changes if row <= one.start and one.end <= first]
+        shift = sum(len(one.content) - (one.end - one.start) for one in before)
+        width = first - row
+        end = self._closing(call)
+        rows = [start for start in self._starts if first < start < end and self.text[start:end].strip()]
+        margins = [self._indent(start) for start in rows]
+        if (
+            not shift
+            or row > self.range_of(call.func)[0]
+            or any("\n" in one.content for one in before)
+            or not any(len(margin) == width for margin in margins)
+            or any(margin.strip(" ") or len(margin) < max(width, -shift) for margin in margins)
+            or any(isinstance(node, _STRING) and "\n" in self.code_of(node) for node in self._below(call))
+        ):
+            return
+        shifts = [Change(start, start if shift > 0 else start - shift, " " * shift) for start in rows]
+        if not any(one.overlaps(other) or one.start == other.start for one in shifts for other in self._state.changes):
+            self._state.changes += shifts
+
+    @staticmethod
+    def _below(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+        pending = [node]
+        while pending:
+            one = pending.pop()
+            yield one
+            pending += one.children
+
     def _drop_import(self, name: str) -> None:
         for line in self.module.body:
             if not isinstance(line, cst.SimpleStatementLine):
@@ -731,6 +766,8 @@ class FileRewriter:
     def finish(self) -> None:
         """Do what had to wait for the other edits of a fix."""
         self._drop_unused()
+        while self._state.renamed:
+            self._realign(self._state.renamed.pop())
 
     def changes_since(self, checkpoint: object | None = None) -> list[Change]:
         """The edits made since the checkpoint, or all."""
@@ -951,8 +988,29 @@ def _parsed_whole(text: str) -> str:
     return "\n".join(rows) + (text[len(text.rstrip("\n")) :] or "\n")
 
 
+def _parents_of(module: cst.Module) -> dict[cst.CSTNode, cst.CSTNode]:
+    """The parent of each node; libcst's own provider takes several times as long."""
+    names: dict[type[cst.CSTNode], list[str]] = {}
+    parents: dict[cst.CSTNode, cst.CSTNode] = {}
+    pending: list[cst.CSTNode] = [module]
+    while pending:
+        node = pending.pop()
+        kind = type(node)
+        if kind not in names:
+            names[kind] = [one.name for one in fields(kind)]
+        for name in names[kind]:
+            value = getattr(node, name)
+            below = [value] if isinstance(value, cst.CSTNode) else value if isinstance(value, (list, tuple)) else ()
+            for child in below:
+                if isinstance(child, cst.CSTNode):
+                    parents[child] = node
+                    pending.append(child)
+    return parents
+
+
 _SLOT = "_slot_"
 _EXPRESSION: tuple[type[cst.CSTNode], ...] = (cst.BaseExpression,)
+_STRING = (cst.SimpleString, cst.FormattedString)
 _FINDABLE = (
     cst.BaseExpression,
     cst.BaseSmallStatement,

@@ -24,13 +24,14 @@ if TYPE_CHECKING:
 class Rule:
     """One rule. A module under `ddplint.rules` defines a subclass and `RULE`, an instance of it.
 
-    `name` reads well after "allow". `words` are the words without which a file cannot matter to the rule.
+    `name` reads well after "allow". `words` are groups of words: a function can only matter to the rule if it has
+    a word of each group in reach, as a part of a name; `pattern:x` is what the knowledge's pattern `x` matches.
     """
 
     code: ClassVar[str]
     name: ClassVar[str]
     severity: ClassVar[Severity]
-    words: ClassVar[frozenset[str]] = frozenset()
+    words: ClassVar[tuple[frozenset[str], ...]] = ()
     check: ClassVar[type[Check]]
 
     @cached_property

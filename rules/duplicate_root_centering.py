@@ -74,7 +74,8 @@ if __name__ == "__main__":
 ## Not reported
 Another key or tensor of the same data set; parts re-rooted at a joint of their own (hands at the wrist, a face at the
 neck); bones and offsets to parents; Procrustes alignment and standardising, which subtract a mean of all joints;
-joints that a network, a regressor or a projection computed from centred ones; joints to which a root was added back.
+joints that a network, a regressor or a projection computed from centred ones; joints to which a root was added back,
+or that are moved to another root in the same expression.
 
 ## Fix safety
 Where the root is provably the same joint, the second subtraction is dropped and nothing else changes. It is unsafe
@@ -164,6 +165,8 @@ class DuplicateRootCenteringCheck(Check):
         left, right = event.left, event.right
         if event.in_place:
             self._write(left, event.scope)
+        if event.operator == "+":
+            self._moved(event)
         if event.operator != "-":
             return None
         if not isinstance(left.shape, OPAQUE) or not isinstance(right.shape, OPAQUE):
@@ -189,6 +192,19 @@ class DuplicateRootCenteringCheck(Check):
         if earlier is not None and ("base", right.shape.base) in earlier.origins:
             self._again(event, earlier, root, SAME, "stale")
         return None
+
+    def _moved(self, event: BinaryEvent) -> None:
+        """`x - x[:, :1] + y`, or the root added again: joints that were moved, or centred for a while."""
+        path = event.scope.module.path
+        nodes = (event.node[3], event.node[4]) if event.node[0] == "bin" else (event.node[2], event.node[4])
+        for node, one, other in ((nodes[0], event.left, event.right), (nodes[1], event.right, event.left)):
+            if node[0] == "bin" and not isinstance(other.shape, Const):
+                self.found.pop((path, node[1]), None)
+            tag = one.tags.get("rooted")
+            if tag is not None and isinstance(other.shape, Part) and ("base", other.shape.base) in tag.origins:
+                for site in _sites(tag):
+                    if site in self.found and self.found[site].where == _where(event.scope):
+                        del self.found[site]
 
     def _is_own(self, left: Value, root: Part) -> bool:
         """Whether a root was taken from what it is subtracted from."""
@@ -671,7 +687,7 @@ class DuplicateRootCentering(Rule):
     code = "DDP301"
     name = "duplicate-root-centering"
     severity = "note"
-    words = frozenset({"joints", "kp3d", "keypoints", "pose", "skeleton"})
+    words = (frozenset({"pattern:joint_word"}),)
     check = DuplicateRootCenteringCheck
 
     def rewrite(self, action: Action, file: FileRewriter) -> None:

@@ -550,7 +550,7 @@ class Walk:
 
     def _closure(self, facts: FunctionFacts, node: Node, env: Env) -> None:
         """A nested function that reads a value may run at any time."""
-        read = set(facts.references.split()) - {row[0] for row in facts.parameters}
+        read = facts.names() - {row[0] for row in facts.parameters}
         for name, value in env.items():
             if value is not None and name in read:
                 self.block(value, node, f"`{facts.name}` reads `{name}` from around it")
@@ -639,7 +639,7 @@ class Walk:
     def _read_elsewhere(self, target: Node, name: str, value: Val, bare: bool) -> None:
         """A variable of the module or an attribute that other functions of the file read."""
         for facts in self.places.module(self.path).functions:
-            if facts is self.function or name not in facts.references.split():
+            if facts is self.function or name not in facts.names():
                 continue
             if bare and binds(facts, name):
                 continue

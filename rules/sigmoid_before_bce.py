@@ -61,7 +61,7 @@ print(step(torch.randn(8, 16), torch.rand(8, 1).round()))
 - Losses that take logits, whatever their name, and criteria that are made and never called.
 - A sigmoid under one value of a flag and the loss under another, or a sigmoid that only evaluation mode applies.
 - A sigmoid in the target.
-- A loss that is only measured, under `no_grad` or in a validation hook, unless autocast refuses it.
+- A loss that is only measured, under `no_grad`, an evaluation flag or in a validation hook, unless autocast refuses it.
 
 ## Fix safety
 Safe where sigmoid and loss are in one function: the loss gets the logits, every other use keeps its probabilities.
@@ -85,7 +85,7 @@ from ddplint.findings import Action, Fix
 from ddplint.flow.events import BinaryEvent, CallEvent, Scope, reachable
 from ddplint.flow.knowledge import Knowledge
 from ddplint.flow.run import Run
-from ddplint.flow.values import ClassValue, Condition, Instance, Made, Place, Tag, Value
+from ddplint.flow.values import ClassValue, Conditions, Instance, Made, Place, Tag, Value
 from ddplint.program.program import FunctionFacts
 from ddplint.rules.base import Check, Rule, span_of
 from ddplint.rules.logits import (
@@ -118,7 +118,6 @@ PICKED = "sigmoid_picked"
 ONE_HOT = "one_hot"
 # how Lightning's Trainer is told to run under autocast
 _MIXED = ("16-mixed", "bf16-mixed", "16", "bf16", 16)
-_EVALUATION_ONLY = Condition("training", "true", None, False)
 _FILLED = (
     "entries are filled in or dropped between the sigmoid and the loss: a 0 there is another value as a logit than as"
     " a probability, so the sigmoid cannot simply go"
@@ -189,13 +188,25 @@ class SigmoidBeforeBceCheck(Check):
         tag = value.tags.get(SIGMOID) if value is not None else None
         scope = event.scope
         self._note_loss(event, tag)
-        if tag is None or not reachable(tag, scope, event.callee.conditions) or _EVALUATION_ONLY in tag.conditions:
+        if tag is None or not reachable(tag, scope, event.callee.conditions) or self._evaluates(tag.conditions):
             return
-        measured = scope.no_grad or (
-            scope.function is not None and self.knowledge.matches("measuring_hook", scope.function.name)
-        )
+        measured = scope.no_grad or self._evaluates(scope.conditions)
+        if scope.function is not None:
+            measured = measured or self.knowledge.matches("measuring_hook", scope.function.name)
         criterion = event.callee.shape
         self.sinks.append(_Sink(event, tag, criterion.place if isinstance(criterion, Made) else None, measured))
+
+    def _evaluates(self, conditions: Conditions) -> bool:
+        """Whether a branch decision says that the model is not trained there."""
+        for subject, operator, other, holds in conditions:
+            pattern, text = ("measuring_flag" if holds else "training_flag"), subject
+            if operator == "==" and isinstance(other, str) and self.knowledge.matches("part_name", subject):
+                pattern, text = ("evaluation_word" if holds else "training_word"), other
+            elif operator != "true":
+                continue
+            if self.knowledge.matches(pattern, text):
+                return True
+        return False
 
     def _note_loss(self, event: CallEvent, tag: Tag | None) -> None:
         made = event.callee.shape
@@ -527,7 +538,7 @@ class _Repair:
 
     def _free_name(self, path: str) -> str:
         module = self.places.module(path)
-        taken = set(module.references.split())
+        taken = module.names()
         for facts in [None, *module.functions]:
             body = module.statements() if facts is None else facts.body
             taken |= {row[0] for row in facts.parameters} if facts is not None else set()
@@ -584,10 +595,10 @@ class _Repair:
         if owner is None:
             return
         for one in self.places.program.modules:
-            if target[3] not in one.references.split():
+            if target[3] not in one.names():
                 continue
             for facts in one.functions:
-                if target[3] not in facts.references.split() or facts is stand.function:
+                if target[3] not in facts.names() or facts is stand.function:
                     continue
                 same = one is module and facts.qualname.startswith(f"{owner.qualname}.")
                 derived = any(
@@ -701,7 +712,7 @@ class _Repair:
         owner = facts.qualname.rpartition(".")[0].rpartition(".")[2] if facts.owner is not None else ""
         hook = facts.name in ("forward", "__call__")
         for module in self.places.program.modules:
-            words = module.references.split()
+            words = module.names()
             if (hook and owner not in words) or (not hook and facts.name not in words):
                 continue
             for one in module.functions:
@@ -709,10 +720,10 @@ class _Repair:
                     own = one.module is facts.module and one.qualname.startswith(
                         facts.qualname.rpartition(".")[0] + "."
                     )
-                    if not own and owner in one.references.split() and id(one) not in self.run.interpreter.entered:
+                    if not own and owner in one.names() and id(one) not in self.run.interpreter.entered:
                         where = place_text(module.path, one.position)
                         raise Refusal(f"`{one.qualname}` ({where}) uses `{owner}` in a way that is not followed")
-                elif facts.name in one.references.split():
+                elif facts.name in one.names():
                     self._unseen_calls(facts, module.path, one.body)
             if not hook:
                 self._unseen_calls(facts, module.path, module.statements())
@@ -734,7 +745,7 @@ class _Repair:
         for other in facts.module.functions if factories else ():
             if other.name != facts.name or id(other) in changed or self.seen.callers.get(id(other)):
                 continue
-            if {"sigmoid", "Sigmoid"} & set(other.references.split()):
+            if {"sigmoid", "Sigmoid"} & other.names():
                 where = place_text(facts.module.path, other.position)
                 text = "gives probabilities too, and a configuration may pair it with this loss"
                 raise Refusal(f"`{other.qualname}` ({where}) {text}")
@@ -786,7 +797,7 @@ class SigmoidBeforeBce(Rule):
     code = "DDP203"
     name = "sigmoid-before-bce"
     severity = "warning"
-    words = frozenset({"BCELoss", "binary_cross_entropy"})
+    words = (frozenset({"BCELoss", "binary_cross_entropy"}),)
     check = SigmoidBeforeBceCheck
 
     def rewrite(self, action: Action, file: FileRewriter) -> None:

@@ -512,9 +512,7 @@ class SummedKeypointLossCheck(Check):
         shape = event.callee.shape
         reduction, places, default = self._reduction(event, shape if isinstance(shape, Made) else None)
         if reduction == "none":
-            return self._with_residual(
-                _without(event.result, "residual"), event.node, event.scope, _compared(event)
-            )
+            return self._with_residual(_without(event.result, "residual"), event.node, event.scope, _compared(event))
         result = _without(event.result, "residual")
         if reduction != "sum" or event.scope.no_grad:
             return result
@@ -971,7 +969,7 @@ class SummedKeypointLoss(Rule):
     code = "DDP202"
     name = "summed-keypoint-loss"
     severity = "warning"
-    words = frozenset({"sum", "size_average", "reduction"})
+    words = (frozenset({"sum", "size_average", "reduction"}), frozenset({"pattern:pose_word"}))
     check = SummedKeypointLossCheck
 
     def rewrite(self, action: Action, file: FileRewriter) -> None:

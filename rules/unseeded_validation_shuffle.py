@@ -78,7 +78,9 @@ if __name__ == "__main__":
   Python's for `random.shuffle`; no global seed reaches webdataset's `.shuffle(n)`
 - `shuffle` taken from a configuration or command line
 - loaders whose samples are only shown, and loaders of which it is not known whether they train or evaluate
-- an order shared by training and validation data, drawn before the split
+- an order shared by training and validation data, drawn before the split; validation and test data cut from one order
+- a list of samples that is shuffled and then scored as a whole
+- a data set that draws its samples itself, whatever index it is asked for
 - tests
 
 ## Fix safety
@@ -106,8 +108,8 @@ from ddplint.flow.events import CallEvent, Scope
 from ddplint.flow.knowledge import Knowledge
 from ddplint.flow.roles import EVALUATION, TRAINING, Judgement, Roles, Source
 from ddplint.flow.run import Run
-from ddplint.flow.values import Conditions, Const, Made, Place, Value, contradict
-from ddplint.program.program import FunctionFacts, Module
+from ddplint.flow.values import Conditions, Const, FunctionValue, Instance, Made, Place, Value, contradict
+from ddplint.program.program import FunctionFacts, Module, Program
 from ddplint.rules.base import Check, Rule, span_of
 
 if TYPE_CHECKING:
@@ -228,7 +230,9 @@ class UnseededValidationShuffleCheck(Check):
         found = roles.role(token)
         if found.role != EVALUATION or not self._happens(roles, candidate) or self._skipped(roles, token, event.scope):
             return
-        if roles.is_seeded("torch", event.scope):
+        if roles.is_seeded("torch", event.scope) or self._orderless(roles, candidate) or self._broken(roles, event):
+            return
+        if _unread(event):
             return
         if candidate.sampler is not None:
             sampler = candidate.sampler
@@ -265,6 +269,23 @@ class UnseededValidationShuffleCheck(Check):
     def _skipped(self, roles: Roles, token: Any, scope: Scope) -> bool:
         return roles.only_shown(token) or roles.in_test(scope)
 
+    def _orderless(self, roles: Roles, candidate: Candidate) -> bool:
+        """Whether the data set makes its samples without looking at the index that it is asked for."""
+        effect = candidate.event.effect
+        dataset = candidate.made.argument(effect.argument_index("dataset"), "dataset") if effect else None
+        options = list(dataset.options()) if dataset is not None else []
+        return bool(options) and all(_ignores_index(roles, option) for option in options)
+
+    def _broken(self, roles: Roles, event: CallEvent) -> bool:
+        """Whether this program cannot start, for the project lacks a module that it imports, and others do seed."""
+        interpreter = roles.interpreter
+        path = interpreter.roots.get(event.scope.root, "").partition(":")[0]
+        module = next((one for one in interpreter.program.modules if one.path == path), None)
+        if module is None or not any(_missing(interpreter.program, module, node) for node in module.statements()):
+            return False
+        here = (event.scope.module.path, event.node[1])
+        return any(one.made.place[:2] == here and roles.is_seeded("torch", one.scope) for one in roles.loaders.values())
+
     def _subset(self, roles: Roles, token: Any, candidate: Candidate) -> tuple[str, Place] | None:
         """Why not all samples are scored, if so."""
         made, effect = candidate.made, candidate.event.effect
@@ -296,6 +317,9 @@ class UnseededValidationShuffleCheck(Check):
             return
         if source.family != "none" and roles.is_seeded(source.family, source.scope, source if source.eager else None):
             return
+        if source.eager and len({_part(roles, name) for name in source.names} - {""}) > 1:
+            # validation and test data cut from one permutation: a split, whose rest trains
+            return
         if source.family == "none":
             what = f"no global seed reaches `{source.name.rpartition('.')[2]}` without `rng=` or `seed=`"
             if "initial" in source.keywords:
@@ -311,6 +335,9 @@ class UnseededValidationShuffleCheck(Check):
             ),
             None,
         )
+        if subset is None and "in-place-order" in source.effect.kinds:
+            # all of the list is scored, in another order
+            return
         where = Place(
             source.scope.module.path,
             _from_name(source.node) if source.effect.returns != "object" else source.node[1],
@@ -546,6 +573,58 @@ class Repair:
         return None
 
 
+def _part(roles: Roles, name: str) -> str:
+    """Which part of the evaluation data a name speaks of."""
+    if roles.role_of_name(name) != EVALUATION:
+        return ""
+    return "test" if "test" in name.lower() else "validation"
+
+
+def _unread(event: CallEvent) -> bool:
+    """Whether the loader is bound to a name that nothing in the function, or in the file, reads."""
+    module, function = event.scope.module, event.scope.function
+    body = function.body if function is not None else module.statements()
+    names: list[str] = [
+        node[2][0][2]
+        for node in _walk(body)
+        if node[0] == "assign" and len(node[2]) == 1 and node[2][0][0] == "name" and node[3][:2] == event.node[:2]
+    ]
+    if len(names) != 1 or (function is None and any(names[0] in one.names() for one in module.functions)):
+        return False
+    return [node[0] == "name" and node[2] == names[0] for node in _walk(body)].count(True) == 1
+
+
+def _ignores_index(roles: Roles, dataset: Value) -> bool:
+    shape = dataset.shape
+    if not isinstance(shape, Instance):
+        return False
+    getter = roles.interpreter.class_attribute(shape.class_, "__getitem__", None)
+    function = getter.shape.facts if getter is not None and isinstance(getter.shape, FunctionValue) else None
+    if function is None or len(function.parameters) != 2:
+        return False
+    index = function.parameters[1][0]
+    for statement in function.body:
+        bound = statement[2] if statement[0] == "for" else statement[2][0] if statement[0] == "assign" else None
+        if bound is not None and bound[0] == "name" and bound[2] == index:
+            return not _reads(statement[3], index)
+        if _reads(statement, index):
+            return False
+    return True
+
+
+def _reads(part: Any, name: str) -> bool:
+    return any(node[0] == "name" and node[2] == name for node in _walk(part))
+
+
+def _missing(program: Program, module: Module, node: Node) -> bool:
+    """Whether an import names a module that a package of the project does not have."""
+    if node[0] != "from" or node[3] or "." not in (node[2] or ""):
+        return False
+    package, _, name = node[2].rpartition(".")
+    found = program.resolve(module, package)
+    return found is not None and program.resolve(module, node[2]) is None and not name.startswith("_")
+
+
 def _walk(part: Any) -> Iterator[Node]:
     """The nodes of a body, nested ones too."""
     stack = [part]
@@ -687,7 +766,11 @@ class UnseededValidationShuffle(Rule):
     code = "DDP302"
     name = "unseeded-validation-shuffle"
     severity = "warning"
-    words = frozenset({"Loader", "shuffle", "RandomSampler", "permutation", "seed"})
+    words = (
+        frozenset(
+            {"Loader", "shuffle", "shardshuffle", "RandomSampler", "permutation", "randperm", "RandomMix", "WebDataset"}
+        ),
+    )
     check = UnseededValidationShuffleCheck
 
     def rewrite(self, action: Action, file: FileRewriter) -> None:

@@ -590,7 +590,7 @@ class _Uses:
             self.read(child, held)
 
     def nested(self, index: int) -> None:
-        if self.name in self.sums.module.functions[index].references.split():
+        if self.name in self.sums.module.functions[index].names():
             raise _Refused(f"a nested function reads `{self.name}` too")
 
     def refuse(self, node: Node) -> None:
@@ -668,7 +668,10 @@ class ZeroTimesParameters(Rule):
     code = "DDP201"
     name = "zero-times-parameters"
     severity = "warning"
-    words = frozenset({"parameters", "named_parameters", "Parameter", "weight", "bias"})
+    words = (
+        frozenset({"parameters", "Parameter", "weight", "bias"}),
+        frozenset({"0*"}),
+    )
     check = ZeroTimesParametersCheck
 
     def rewrite(self, action: Action, file: FileRewriter) -> None:

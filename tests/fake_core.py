@@ -86,7 +86,6 @@ class FakeCore:
     def build_facts(
         self,
         files: Sequence[SourceRef],
-        words: Iterable[str],
         jobs: int,
         cache_dir: Path | None,
         progress: Callable[[int, int], None],

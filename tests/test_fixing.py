@@ -167,6 +167,9 @@ def test_notebooks_are_left(core: ToyCore, capsys: pytest.CaptureFixture[str]) -
     out = capsys.readouterr().out
     assert "left a.ipynb:cell 1:1:5: TOY001 toy-call: notebooks are checked, but not rewritten\n" in out
     assert out.endswith("Nothing written; 1 finding left.\n")
+    assert main(["check", "--output-format", "json"]) == 1
+    row = json.loads(capsys.readouterr().out)[0]
+    assert (row["fix"], row["no_fix_reason"]) == (None, "notebooks are checked, but not rewritten")
 
 
 def test_only_what_is_given_is_shown_but_the_project_is_context(core: ToyCore) -> None:

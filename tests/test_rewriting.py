@@ -345,6 +345,37 @@ def test_conflicts_and_rollback() -> None:
     assert len(file.changes_since(start)) == 1
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("f(a,\n  b)", "longer(a,\n       b)"),
+        ("f(a,\n  b,\n    c)", "longer(a,\n       b,\n         c)"),
+        ("f(a,\n  b\n)", "longer(a,\n       b\n)"),
+        ("f(a,\n    b)", "longer(a,\n    b)"),
+        ("f(\n    a,\n    b,\n)", "longer(\n    a,\n    b,\n)"),
+        ("f(a,\n b)", "longer(a,\n b)"),
+        ("f(a,\n  b,\n c)", "longer(a,\n  b,\n c)"),
+        ("f(a,\n\t b)", "longer(a,\n\t b)"),
+        ("f(a,\n  '''b\n  c''')", "longer(a,\n  '''b\n  c''')"),
+        ("f(a,\n  # why\n  b)", "longer(a,\n       # why\n       b)"),
+        ("long_name(a,\n          b)", "longer(a,\n       b)"),
+        ("x.y(f(a,\n      b),\n    c)", "x.y(longer(a,\n           b),\n    c)"),
+    ],
+)
+def test_aligned_arguments_stay_aligned(before: str, after: str) -> None:
+    part = "f(a,\n      b)" if before.startswith("x") else before
+    assert act(f"{before}\n", part, "replace-callee", text="longer") == f"{after}\n"
+
+
+def test_rows_that_change_otherwise_are_not_realigned() -> None:
+    text = "f(a,\n  g(\n  b))\n"
+    file, span = open_at(text, text[:-1])
+    rewrite_common(Action("replace-callee", span, (("text", "longer"),)), file)
+    rewrite_common(Action("unwrap-call", open_at(text, "g(\n  b)")[1]), file)
+    file.finish()
+    assert file.code() == "longer(a,\n  b)\n"
+
+
 def test_comments_of() -> None:
     assert comments_of("a  # b\n'# no'\n# c") == [(3, "# b"), (14, "# c")]
 
@@ -356,12 +387,11 @@ SOURCES = sorted((Path(__file__).parent / "fixtures").rglob("*.py"))
 def test_statements_of_real_programs(change: str) -> None:
     for path in SOURCES[::40]:
         text = path.read_text(encoding="utf-8")
-        for node in ast.walk(ast.parse(text)):
-            if isinstance(node, ast.stmt) and not isinstance(node, (ast.Import, ast.ImportFrom)) and text.isascii():
-                span = Span(
-                    "a.py", node.lineno, node.col_offset + 1, node.end_lineno or 0, (node.end_col_offset or 0) + 1
-                )
-                break
+        nodes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.stmt)]
+        node = next((one for one in nodes if not isinstance(one, (ast.Import, ast.ImportFrom))), None)
+        if node is None or not text.isascii():
+            continue
+        span = Span("a.py", node.lineno, node.col_offset + 1, node.end_lineno or 0, (node.end_col_offset or 0) + 1)
         file = FileRewriter("a.py", text)
         statement = file.statement_at(span)
         rewrite_common(Action(change, span, (("code", "pass"),)), file)

@@ -8,7 +8,7 @@ import os
 import tempfile
 import warnings
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -19,7 +19,7 @@ from ddplint.files import SourceRef
 from ddplint.source import Unreadable, content_hash, parse_source, read_bytes
 
 # raise it whenever the form of facts changes: facts of another form are not read from the cache
-FACTS_VERSION = "3"
+FACTS_VERSION = "5"
 _FEW = 24
 _CHUNK = 16
 
@@ -122,14 +122,11 @@ def _facts_of_many(references: Sequence[SourceRef], cache: str | None) -> list[_
 
 def build_facts(
     files: Sequence[SourceRef],
-    words: Iterable[str],
     jobs: int,
     cache_dir: Path | None,
     progress: Progress = lambda done, total: None,
 ) -> FactsResult:
-    """Facts of all files. `words` are those without which no rule can report: a program without any of them is not
-    parsed.
-    """
+    """Facts of all files, made by `jobs` processes where there are many."""
     cache = str(cache_dir / f"facts-{FACTS_VERSION}") if cache_dir else None
     made: list[_One] = []
     if jobs <= 1 or len(files) <= _FEW:
@@ -137,7 +134,9 @@ def build_facts(
             made.append(_facts_of(reference, cache))
             progress(number + 1, len(files))
     else:
-        chunks = [files[start : start + _CHUNK] for start in range(0, len(files), _CHUNK)]
+        # small chunks keep all processes busy until the end
+        size = max(1, min(_CHUNK, len(files) // (8 * jobs)))
+        chunks = [files[start : start + size] for start in range(0, len(files), size)]
         with ProcessPoolExecutor(jobs, mp_context=get_context()) as pool:
             for chunk in pool.map(_facts_of_many, chunks, [cache] * len(chunks)):
                 made.extend(chunk)

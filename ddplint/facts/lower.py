@@ -23,6 +23,7 @@ Statements
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -41,6 +42,10 @@ _HEIGHT_BITS = 16
 _COLUMN_MAX = (1 << _COLUMN_BITS) - 1
 _HEIGHT_MAX = (1 << _HEIGHT_BITS) - 1
 _LONG_TEXT = 400
+_SHORT_TEXT = 40
+_ZERO_TIMES = "'0*"
+_STRIDED = "'x::y"
+_NAMES = re.compile(r"[^\W\d]\w*")
 
 
 def pack(row: int, column: int, end_row: int, end_column: int) -> int:
@@ -67,7 +72,10 @@ class Lowering:
         self.functions: list[dict[str, Any]] = []
         self.classes: list[dict[str, Any]] = []
         self.references: set[str] = set()
-        self._outer: list[set[str]] = []
+        self.stored: set[str] = set()
+        self.factors: set[str] = set()
+        self._zeros = {"0"}
+        self._outer: list[tuple[set[str], set[str], set[str]]] = []
         self._scope: list[str] = []
         self._owner: list[int | None] = [None]
         # ast counts columns in UTF-8 bytes, people and editors in characters
@@ -122,19 +130,44 @@ class Lowering:
         )
         self._scope.append(name)
         self._owner.append(None)
-        self._outer.append(self.references)
-        self.references = set()
+        self.stored.add(name)
+        self._outer.append((self.references, self.stored, self.factors))
+        parameters = {row[0] for row in record["parameters"]}
+        self.references, self.stored, self.factors = set(), set(parameters), set()
         if isinstance(node, ast.Lambda):
             record["body"] = [["return", self.position(node.body), self.expression(node.body)]]
         else:
             record["body"] = self.body(node.body)
             record["generator"] = _yields(node)
-        own, self.references = self.references, self._outer.pop()
+        own = _seen_from_outside(self.references, self.stored)
+        record["references"] = own
+        record["factors"] = self.factors | ({f"{name}(0)"} if self.factors & parameters else set())
+        self.references, self.stored, self.factors = self._outer.pop()
         self.references |= own
-        record["references"] = " ".join(sorted(own))
+        self.factors |= record["factors"]
         self._scope.pop()
         self._owner.pop()
         return index
+
+    def zero(self, name: str | None, value: ast.expr | None) -> None:
+        """A name is given a value: remember it if that is `0.0`; a whole zero is rather the start of a count."""
+        if name and _is_zero(value) and isinstance(value, ast.Constant) and isinstance(value.value, float):
+            self._zeros.add(name)
+
+    def zero_given(self, function: str) -> None:
+        """A function is called with a literal zero."""
+        self._zeros.add(f"{function}(0)")
+        if function.startswith("mul"):
+            self.factors.add("0")
+
+    def finish(self) -> None:
+        """Mark functions in which something that the file sets to zero is a factor, and make text of references."""
+        for record in self.functions:
+            if record.pop("factors") & self._zeros:
+                record["references"].add(_ZERO_TIMES)
+            record["references"] = " ".join(sorted(record["references"]))
+        if self.factors & self._zeros:
+            self.references.add(_ZERO_TIMES)
 
     def class_(self, node: ast.ClassDef) -> int:
         index = len(self.classes)
@@ -161,11 +194,13 @@ class Lowering:
         defaults: list[ast.expr | None] = [None] * (len(positional) - len(arguments.defaults)) + [*arguments.defaults]
         rows = []
         for number, (argument, default) in enumerate(zip(positional, defaults, strict=True)):
+            self.zero(argument.arg, default)
             kind = "position" if number < len(arguments.posonlyargs) else "both"
             rows.append([argument.arg, kind, self.expression(default), self._annotation(argument)])
         if arguments.vararg:
             rows.append([arguments.vararg.arg, "star", None, None])
         for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
+            self.zero(argument.arg, default)
             rows.append([argument.arg, "keyword", self.expression(default), self._annotation(argument)])
         if arguments.kwarg:
             rows.append([arguments.kwarg.arg, "stars", None, None])
@@ -198,6 +233,8 @@ def _constant(low: Lowering, node: ast.Constant) -> Node:
     value = node.value
     if isinstance(value, str) and len(value) > _LONG_TEXT:
         value = None
+    if isinstance(value, str) and len(value) <= _SHORT_TEXT:
+        low.references.update(f"'{name}" for name in _NAMES.findall(value))
     if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 64:
         value = None
     plain = value is None or isinstance(value, (bool, int, float, str))
@@ -207,22 +244,46 @@ def _constant(low: Lowering, node: ast.Constant) -> Node:
     return [kind, low.position(node), value if plain else None]
 
 
+def _seen_from_outside(references: set[str], stored: set[str]) -> set[str]:
+    """A function's references, its own variables marked: `=x` for a variable, `.x` for an attribute of one."""
+    seen: set[str] = set()
+    for reference in references:
+        base, dot, attribute = reference.partition(".")
+        if base not in stored:
+            seen.add(reference)
+        else:
+            seen.add(f".{attribute}" if dot else f"={base}")
+    return seen
+
+
 def _name(low: Lowering, node: ast.Name) -> Node:
-    low.references.add(node.id)
+    (low.stored if isinstance(node.ctx, ast.Store) else low.references).add(node.id)
     return ["name", low.position(node), node.id]
 
 
 def _attribute(low: Lowering, node: ast.Attribute) -> Node:
-    low.references.add(node.attr)
+    base: ast.expr = node.value
+    while isinstance(base, ast.Attribute):
+        base = base.value
+    low.references.add(f"{base.id if isinstance(base, ast.Name) else ''}.{node.attr}")
     return ["attr", low.position(node), low.expression(node.value), node.attr]
 
 
 def _call(low: Lowering, node: ast.Call) -> Node:
     keywords = [[keyword.arg, low.expression(keyword.value)] for keyword in node.keywords]
+    for keyword in node.keywords:
+        if keyword.arg:
+            low.references.add(f"'{keyword.arg}")
+            low.zero(keyword.arg, keyword.value)
+    if any(map(_is_zero, node.args)):
+        low.zero_given(_last_name(node.func))
     return ["call", low.position(node), low.expression(node.func), low.expressions(node.args), keywords]
 
 
 def _dict(low: Lowering, node: ast.Dict) -> Node:
+    for key, value in zip(node.keys, node.values, strict=True):
+        if isinstance(key, ast.Constant) and isinstance(key.value, str):
+            low.zero(key.value, value)
     pairs = [[low.expression(key), low.expression(value)] for key, value in zip(node.keys, node.values, strict=True)]
     return ["dict", low.position(node), pairs]
 
@@ -239,6 +300,8 @@ def _comprehension(kind: str) -> Callable[[Lowering, Any], Node]:
 
 
 def _slice(low: Lowering, node: ast.Slice) -> Node:
+    if node.lower is not None and node.step is not None:
+        low.references.add(_STRIDED)
     return [
         "slice",
         low.position(node),
@@ -251,6 +314,31 @@ def _slice(low: Lowering, node: ast.Slice) -> Node:
 def _compare(low: Lowering, node: ast.Compare) -> Node:
     operators = [_OPERATORS[type(one)] for one in node.ops]
     return ["cmp", low.position(node), low.expression(node.left), operators, low.expressions(node.comparators)]
+
+
+def _binary(low: Lowering, node: ast.BinOp) -> Node:
+    if isinstance(node.op, ast.Mult):
+        low.factors.update(_factor(side) for side in (node.left, node.right))
+    return [
+        "bin", low.position(node), _OPERATORS[type(node.op)], low.expression(node.left), low.expression(node.right)
+    ]  # fmt: skip
+
+
+def _is_zero(node: ast.expr | None) -> bool:
+    return isinstance(node, ast.Constant) and type(node.value) in (int, float) and node.value == 0
+
+
+def _last_name(node: ast.expr) -> str:
+    if isinstance(node, ast.Name):
+        return node.id
+    return node.attr if isinstance(node, ast.Attribute) else ""
+
+
+def _factor(node: ast.expr) -> str:
+    """The last name of a factor, `0` for a literal zero, else an empty string."""
+    if isinstance(node, ast.UnaryOp):
+        node = node.operand
+    return "0" if _is_zero(node) else _last_name(node)
 
 
 def _unary(low: Lowering, node: ast.UnaryOp) -> Node:
@@ -278,9 +366,7 @@ _EXPRESSIONS: dict[type, Callable[[Lowering, Any], Node]] = {
     ast.Name: _name,
     ast.Attribute: _attribute,
     ast.Call: _call,
-    ast.BinOp: lambda low, node: [
-        "bin", low.position(node), _OPERATORS[type(node.op)], low.expression(node.left), low.expression(node.right)
-    ],
+    ast.BinOp: _binary,
     ast.UnaryOp: _unary,
     ast.BoolOp: lambda low, node: ["bool", low.position(node), _OPERATORS[type(node.op)], low.expressions(node.values)],
     ast.Compare: _compare,
@@ -353,19 +439,25 @@ def _import(low: Lowering, node: ast.Import) -> Node:
 
 def _import_from(low: Lowering, node: ast.ImportFrom) -> Node:
     names = [[one.name, one.asname] for one in node.names]
+    low.references.update(f"{one.asname}>{one.name}" for one in node.names if one.asname)
     return ["from", low.position(node), node.module or "", node.level, names]
 
 
 def _assign(low: Lowering, node: ast.Assign) -> Node:
+    for target in node.targets:
+        low.zero(_last_name(target), node.value)
     return ["assign", low.position(node), low.expressions(node.targets), low.expression(node.value)]
 
 
 def _augmented(low: Lowering, node: ast.AugAssign) -> Node:
     target, value = low.expression(node.target), low.expression(node.value)
+    if isinstance(node.op, ast.Mult):
+        low.factors.add(_factor(node.value))
     return ["aug", low.position(node), target, _OPERATORS[type(node.op)], value]
 
 
 def _annotated(low: Lowering, node: ast.AnnAssign) -> Node:
+    low.zero(_last_name(node.target), node.value)
     return [
         "ann",
         low.position(node),
@@ -411,9 +503,14 @@ if hasattr(ast, "TryStar"):
 def lower(text: str) -> dict[str, Any]:
     """Facts of one file's text: its body, functions, classes, and all names that it reads (`references`).
 
+    A reference is `x`; `x.y` for an attribute of a name, whatever stands between, `.y` for one of something else; `x>y`
+    for an import of `y` as `x`; in a function `=x` for its own variables, whose attributes are `.y`; `'x` for keywords
+    and the words of short texts; `'0*` for a product with zero, `'x::y` for a slice with a start and a step.
+
     Raises SyntaxError, ValueError, RecursionError or MemoryError as `ast.parse` does.
     """
     tree = ast.parse(text)
     low = Lowering(text)
     body = low.module(tree)
+    low.finish()
     return {"body": body, "functions": low.functions, "classes": low.classes, "references": sorted(low.references)}

@@ -64,13 +64,18 @@ class Planner:
         ]
         return made
 
-    def edits(self, finding: Finding) -> tuple[Edit, ...]:
-        """The edits of one fix alone; none if it cannot be carried out."""
-        planned = self.plan([finding]).planned
-        if not planned:
-            return ()
-        changes = planned[0].changes
-        return tuple(self._rewriter(path).edit(change) for path in sorted(changes) for change in sorted_(changes[path]))
+    def with_edits(self, finding: Finding) -> Finding:
+        """The finding with the edits of its fix alone; without the fix, but the reason, if that cannot be done here."""
+        if finding.fix is None:
+            return finding
+        made = self.plan([finding])
+        if made.left:
+            return finding.with_fix(None, made.left[0][1])
+        edits: list[Edit] = []
+        for one in made.planned:
+            for path in sorted(one.changes):
+                edits += [self._rewriter(path).edit(change) for change in sorted_(one.changes[path])]
+        return finding.with_fix(replace(finding.fix, edits=tuple(edits)))
 
     def _rewriter(self, path: str) -> FileRewriter:
         if path not in self._files:
@@ -134,7 +139,4 @@ def sorted_(changes: Iterable[Change]) -> list[Change]:
 def with_edits(findings: Iterable[Finding], rules: Sequence[Rule], opener: Open) -> tuple[Finding, ...]:
     """The findings with the edits of each fix filled in."""
     planner = Planner(rules, opener)
-    return tuple(
-        replace(finding, fix=replace(finding.fix, edits=planner.edits(finding))) if finding.fix else finding
-        for finding in findings
-    )
+    return tuple(planner.with_edits(finding) for finding in findings)

@@ -6,10 +6,12 @@ import contextlib
 import os
 import re
 import secrets
+import shutil
 import signal
 import socket
 import stat
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,7 +19,11 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from types import FrameType
 
+if sys.platform != "win32":
+    import fcntl
+
 _TEMPORARY = re.compile(r"\..+\.ddplint-(?P<host>[0-9a-f]{8})-(?P<process>\d+)-[0-9a-f]{8}\.tmp")
+_SCRATCH = re.compile(r"ddplint-scratch-\w+")
 _STALE_SECONDS = 3600
 
 
@@ -59,14 +65,31 @@ def refusal(path: str, root: str) -> str:
     return ""
 
 
-def write_all(writes: Sequence[Write], groups: Iterable[Iterable[str]] = ()) -> Written:
-    """Write the files. Those whose display paths stand in one group are written together or not at all."""
+def write_all(writes: Sequence[Write], groups: Iterable[Iterable[str]] = (), staging: str = "") -> Written:
+    """Write the files. Those whose display paths stand in one group are written together or not at all.
+
+    `staging` is a folder for names that live for a moment only; where it cannot serve, they stand beside the files.
+    """
     written = Written()
     for group in _connected([one.display for one in writes], groups):
-        _write_group([one for one in writes if one.display in group], written)
+        _write_group([one for one in writes if one.display in group], written, staging)
     written.done.sort()
     written.left.sort()
     return written
+
+
+@contextlib.contextmanager
+def scratch_folder() -> Iterator[str]:
+    """A folder in the system's place for temporary files; what runs that were killed left there is removed."""
+    _remove_abandoned(tempfile.gettempdir())
+    with contextlib.ExitStack() as stack:
+        folder = ""
+        # another run may have removed the folder before it was locked
+        while not os.path.isdir(folder):
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="ddplint-scratch-"))
+            with contextlib.suppress(OSError):
+                stack.enter_context(_locked(folder))
+        yield folder
 
 
 def clean(folders: Iterable[str]) -> None:
@@ -82,6 +105,34 @@ def clean(folders: Iterable[str]) -> None:
                 os.unlink(path)
 
 
+def _remove_abandoned(place: str) -> None:
+    if sys.platform == "win32":
+        # folders cannot be locked there
+        return
+    folders: list[os.DirEntry[str]] = []
+    with contextlib.suppress(OSError), os.scandir(place) as entries:
+        folders = [one for one in entries if _SCRATCH.fullmatch(one.name) and one.is_dir(follow_symlinks=False)]
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            if folder.stat(follow_symlinks=False).st_uid == os.getuid():
+                with _locked(folder.path, fcntl.LOCK_NB):
+                    shutil.rmtree(folder.path, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _locked(folder: str, how: int = 0) -> Iterator[None]:
+    """Hold a folder against other runs; the lock ends with the process, however that ends."""
+    if sys.platform == "win32":
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | how)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def _connected(paths: Sequence[str], groups: Iterable[Iterable[str]]) -> list[set[str]]:
     sets = [{path} for path in sorted(paths)]
     for group in groups:
@@ -92,24 +143,21 @@ def _connected(paths: Sequence[str], groups: Iterable[Iterable[str]]) -> list[se
     return sorted(sets, key=min)
 
 
-def _write_group(writes: Sequence[Write], written: Written) -> None:
-    temporary: dict[str, str] = {}
+def _write_group(writes: Sequence[Write], written: Written, staging: str) -> None:
+    prepared: list[_New] = []
     try:
         for one in writes:
-            temporary[one.display] = ""
-            temporary[one.display] = _prepare(one)
+            prepared.append(_prepare(one))
         with _uninterrupted():
             for one in writes:
                 _check_unchanged(one)
-            _rename(writes, temporary)
+            _put(writes, prepared, staging)
         written.done += [one.display for one in writes]
     except (OSError, _Changed) as problem:
         written.left += [(one.display, _why(one, problem)) for one in writes]
     finally:
-        for path in temporary.values():
-            if path:
-                with contextlib.suppress(OSError):
-                    os.unlink(path)
+        for new in prepared:
+            new.drop()
 
 
 class _Changed(Exception):
@@ -121,20 +169,64 @@ class _Changed(Exception):
         self.reason = reason
 
 
-def _rename(writes: Sequence[Write], temporary: dict[str, str]) -> None:
-    """Put the temporary files in the place of their targets; if one fails, those already done go back."""
-    renamed: list[Write] = []
+@dataclass(slots=True)
+class _New:
+    """New content on disk that is not yet in its place: a file without a name, or one with a name beside the target."""
+
+    target: str
+    descriptor: int
+    path: str
+
+    def put(self, staging: str) -> None:
+        """Take the place of the target."""
+        folder = os.path.dirname(self.target)
+        if self.path:
+            os.replace(self.path, self.target)
+            self.path = ""
+        elif not staging or not self._through(staging):
+            self._through(folder)
+        _sync_folder(folder)
+
+    def _through(self, folder: str) -> bool:
+        """Rename to the target from a name in `folder`; False if that cannot serve."""
+        path = os.path.join(folder, _temporary_name(self.target))
+        try:
+            _link(self.descriptor, path)
+        except OSError:
+            # most often it is on another file system
+            if folder == os.path.dirname(self.target):
+                raise
+            return False
+        try:
+            os.replace(path, self.target)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+            raise
+        return True
+
+    def drop(self) -> None:
+        """Let go of what was not put in its place."""
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
+        if self.path:
+            with contextlib.suppress(OSError):
+                os.unlink(self.path)
+
+
+def _put(writes: Sequence[Write], prepared: Sequence[_New], staging: str) -> None:
+    """Put the new files in the place of their targets; if one fails, those already done go back."""
+    done: list[Write] = []
     try:
-        for one in writes:
-            target = os.path.realpath(one.path)
-            os.replace(temporary[one.display], target)
-            temporary[one.display] = ""
-            renamed.append(one)
-            _sync_folder(os.path.dirname(target))
+        for one, new in zip(writes, prepared):
+            new.put(staging)
+            done.append(one)
     except OSError:
-        for one in renamed:
-            back = Write(one.display, one.path, one.after, one.before)
-            os.replace(_prepare(back), os.path.realpath(one.path))
+        for one in done:
+            back = _prepare(Write(one.display, one.path, one.after, one.before))
+            back.put(staging)
+            back.drop()
         raise
 
 
@@ -146,31 +238,70 @@ def _why(one: Write, problem: OSError | _Changed) -> str:
     return f"it changes together with {problem.display}, and that file was left: {problem.reason}"
 
 
-def _prepare(one: Write) -> str:
-    """Write the new bytes to a temporary file beside the target; its path."""
+def _prepare(one: Write) -> _New:
+    """The new bytes on disk, on the target's file system."""
     _check_unchanged(one)
     target = os.path.realpath(one.path)
     status = os.stat(target)
-    folder, name = os.path.split(target)
-    tail = f".ddplint-{_host()}-{os.getpid()}-{secrets.token_hex(4)}.tmp"
-    # names have an upper limit, in bytes
-    stem = os.fsdecode(os.fsencode(name)[: 250 - len(tail)])
-    path = os.path.join(folder, f".{stem}{tail}")
+    new = _create(target)
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
-        with open(descriptor, "wb") as file:
+        with open(new.descriptor, "wb", closefd=False) as file:
             file.write(one.after)
             file.flush()
             os.fsync(file.fileno())
-        if hasattr(os, "chown") and (os.stat(path).st_uid, os.stat(path).st_gid) != (status.st_uid, status.st_gid):
-            with contextlib.suppress(OSError):
-                os.chown(path, status.st_uid, status.st_gid)
-        os.chmod(path, stat.S_IMODE(status.st_mode))
+        _take_over(new.path or new.descriptor, status)
+        if new.path:
+            os.close(new.descriptor)
+            new.descriptor = -1
     except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(path)
+        new.drop()
         raise
-    return path
+    return new
+
+
+def _create(target: str) -> _New:
+    folder = os.path.dirname(target)
+    if sys.platform == "linux" and hasattr(os, "O_TMPFILE"):
+        # nothing of a file without a name is left when the process is killed
+        with contextlib.suppress(OSError):
+            descriptor = os.open(folder, os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC, 0o600)
+            if os.path.exists(_handle(descriptor)):
+                return _New(target, descriptor, "")
+            os.close(descriptor)
+    path = os.path.join(folder, _temporary_name(target))
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    return _New(target, os.open(path, flags, 0o600), path)
+
+
+def _handle(descriptor: int) -> str:
+    return f"/proc/self/fd/{descriptor}"
+
+
+def _link(descriptor: int, path: str) -> None:
+    """Give a file without a name one."""
+    folder = os.open(os.path.dirname(path), os.O_RDONLY)
+    try:
+        # only with a folder's descriptor, os.link follows the handle to the file
+        os.link(_handle(descriptor), os.path.basename(path), src_dir_fd=folder, dst_dir_fd=folder)
+    finally:
+        os.close(folder)
+
+
+def _temporary_name(target: str) -> str:
+    tail = f".ddplint-{_host()}-{os.getpid()}-{secrets.token_hex(4)}.tmp"
+    # names have an upper limit, in bytes
+    stem = os.fsdecode(os.fsencode(os.path.basename(target))[: 250 - len(tail)])
+    return f".{stem}{tail}"
+
+
+def _take_over(place: str | int, status: os.stat_result) -> None:
+    """Give a new file the owner and the mode of the old one."""
+    if hasattr(os, "chown"):
+        now = os.stat(place)
+        if (now.st_uid, now.st_gid) != (status.st_uid, status.st_gid):
+            with contextlib.suppress(OSError):
+                os.chown(place, status.st_uid, status.st_gid)
+    os.chmod(place, stat.S_IMODE(status.st_mode))
 
 
 def _check_unchanged(one: Write) -> None:
@@ -234,7 +365,9 @@ def _uninterrupted() -> Iterator[None]:
     def note(number: int, frame: FrameType | None) -> None:
         waiting.append(number)
 
-    handlers = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    handlers = {number: signal.signal(number, note) for number in numbers}
     try:
         yield
     finally:

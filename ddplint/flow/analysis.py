@@ -12,6 +12,7 @@ from ddplint.findings import Finding
 from ddplint.flow.knowledge import Knowledge
 from ddplint.flow.run import Run, in_deep_thread, run_program
 from ddplint.program.program import Program
+from ddplint.program.relevance import Reach, Relevance
 
 EVENTS = ("call", "call_result", "binary", "binary_result", "assign", "loop", "return", "compare")
 
@@ -28,7 +29,7 @@ class RuleLike(Protocol):
     @property
     def code(self) -> str: ...
     @property
-    def words(self) -> frozenset[str]: ...
+    def words(self) -> tuple[frozenset[str], ...]: ...
 
     def start(self, knowledge: Knowledge) -> CheckLike: ...
 
@@ -47,12 +48,15 @@ def analyse(
     progress: Callable[[int, int], None] | None = None,
 ) -> Analysis:
     """Run the rules over a program. Crashes of a rule or of the flow end up in `errors`, the rest goes on."""
+    program = Program(facts)
+    rules, reach = _applicable(program, rules, knowledge)
+    if not rules:
+        return Analysis([], [])
     checks = [rule.start(knowledge) for rule in rules]
     listeners = {
         kind: [getattr(check, f"on_{kind}") for check in checks if hasattr(check, f"on_{kind}")] for kind in EVENTS
     }
-    words = {word for rule in rules for word in rule.words} if all(rule.words for rule in rules) else set()
-    run = in_deep_thread(lambda: run_program(Program(facts), knowledge, listeners, words, progress))
+    run = in_deep_thread(lambda: run_program(program, knowledge, listeners, reach, progress))
     errors = [f"analysis of {one.where} crashed: {type(one.error).__name__}: {one.error}" for one in run.troubles]
     codes = {id(check): rule.code for check, rule in zip(checks, rules, strict=True)}
     errors += [f"rule {codes.get(id(owner), owner)} {what}" for owner, what in run.interpreter.crashes]
@@ -65,6 +69,20 @@ def analyse(
         except Exception as problem:  # noqa: BLE001 - one broken rule must not end the run; it is reported and exits 2
             errors.append(f"rule {rule.code} crashed at the end: {type(problem).__name__}: {problem}")
     return Analysis(_unique(finding for check in checks for finding in check.findings), errors)
+
+
+def _applicable(
+    program: Program, rules: Sequence[RuleLike], knowledge: Knowledge
+) -> tuple[list[RuleLike], Reach | None]:
+    """The rules whose words the program mentions, and what can matter to them; None for everything."""
+    relevance = Relevance(program, knowledge.matches)
+    found = [(rule, relevance.of(rule.words) if rule.words else None) for rule in rules]
+    kept = [(rule, reach) for rule, reach in found if reach is not None or not rule.words]
+    reaches = [reach for _, reach in kept if reach is not None]
+    if len(reaches) < len(kept):
+        return [rule for rule, _ in kept], None
+    functions = {one for reach in reaches for one in reach.functions}
+    return [rule for rule, _ in kept], Reach(functions, {name for reach in reaches for name in reach.names})
 
 
 def _unique(findings: Iterable[Finding]) -> list[Finding]:

@@ -43,6 +43,8 @@ Node = list[Any]
 
 MAX_DEPTH = 40
 MAX_CONTEXTS = 8
+# of functions that only pass values on
+MAX_PASSING_CONTEXTS = 5
 MAX_ACTIVE = 2
 
 
@@ -165,12 +167,11 @@ class Calls(Library):
             identity,
             tuple(value.key() for value in arguments),
             tuple((name, value.key()) for name, value in keywords.items()),
-            caller.no_grad,
-            caller.autocast,
-            tuple(guard.side for guard in caller.guards),
-            caller.conditions if caller.conditions else None,
             function.closure,
         )
+        if self.matters(facts):
+            sides = tuple(guard.side for guard in caller.guards)
+            key = (*key, caller.no_grad, caller.autocast, sides, caller.conditions or None)
         here = (*key, caller.module.path, node[1])
         if key in self.loading:
             # each call makes loaders of its own
@@ -180,7 +181,7 @@ class Calls(Library):
             caller.collective |= key in self.reducing
             self.roles.replayed(self.seeding.get(key), node)
             return known
-        if self.contexts[identity] >= MAX_CONTEXTS:
+        if self.contexts[identity] >= (MAX_CONTEXTS if self.matters(facts) else MAX_PASSING_CONTEXTS):
             return UNKNOWN
         self.contexts[identity] += 1
         outer, caller.collective = caller.collective, False
@@ -196,6 +197,10 @@ class Calls(Library):
         caller.collective |= outer
         self.memo[key] = result
         return result
+
+    def matters(self: Interpreter, facts: FunctionFacts) -> bool:  # type: ignore[misc]
+        """Whether what happens in a function can matter to a rule, or only what it returns and sets."""
+        return self.relevant is None or id(facts) in self.relevant
 
     def _run_function(  # type: ignore[misc]
         self: Interpreter, function: FunctionValue, arguments: list[Value], keywords: dict[str, Value], node: Node
@@ -218,11 +223,11 @@ class Calls(Library):
         here = Place(caller.module.path, node[1], f"calls `{facts.name}`")
         frame.callers = (*caller.callers[-8:], here)
         self.active[id(facts)] += 1
-        self.frames.append(frame)
+        self.enter(frame)
         try:
             self.block(facts.body)
         finally:
-            self.frames.pop()
+            self.leave()
             self.active[id(facts)] -= 1
         caller.collective |= frame.collective
         if facts.generator:
@@ -274,19 +279,19 @@ class Calls(Library):
     def _default(self: Interpreter, function: FunctionValue, default: Node) -> Value:  # type: ignore[misc]
         if default[0] == "const":
             return Value(Const(default[2]))
-        self.frames.append(Frame(function.module, {}, function.closure))
+        self.enter(Frame(function.module, {}, function.closure))
         try:
             return self.evaluate(default)
         finally:
-            self.frames.pop()
+            self.leave()
 
     def annotated(self: Interpreter, function: FunctionValue, annotation: Node, value: Value) -> Value:  # type: ignore[misc]
         """An unknown argument annotated with a class of the program is some object of it."""
-        self.frames.append(Frame(function.module, {}, function.closure))
+        self.enter(Frame(function.module, {}, function.closure))
         try:
             class_ = self.evaluate(annotation)
         finally:
-            self.frames.pop()
+            self.leave()
         if isinstance(class_.shape, ClassValue):
             known = self.instances.get(id(class_.shape.facts))
             if known:
@@ -431,7 +436,10 @@ class Calls(Library):
         assert isinstance(shape, Instance)
         init = self.class_attribute(shape.class_, "__init__", value)
         if init is not None and isinstance(init.shape, FunctionValue):
-            self.call_function(init.shape, arguments, keywords, node)
+            if self.matters(init.shape.facts):
+                self.call_function(init.shape, arguments, keywords, node)
+            else:
+                self._initialise(shape, init.shape, arguments, keywords, node)
             return
         self._dataclass_fields(shape, arguments, keywords)
         for base in self.library_bases(shape.class_):
@@ -439,6 +447,24 @@ class Calls(Library):
             if effect is not None:
                 shape.attributes["<base>"] = self.call_library(base, Value(Lib(base)), arguments, keywords, node)
                 return
+
+    def _initialise(  # type: ignore[misc]
+        self: Interpreter,
+        shape: Instance,
+        init: FunctionValue,
+        arguments: list[Value],
+        keywords: dict[str, Value],
+        node: Node,
+    ) -> None:
+        """Run an `__init__` of which only the attributes count: once for the same arguments."""
+        given = tuple(value.key() for value in arguments), tuple((one, value.key()) for one, value in keywords.items())
+        key = ("attributes", id(shape.class_.facts), given)
+        known = self.attributes.get(key)
+        if known is None:
+            self.call_function(init, arguments, keywords, node)
+            self.attributes[key] = {name: value.copied() for name, value in shape.attributes.items()}
+        else:
+            shape.attributes.update({name: value.copied() for name, value in known.items()})
 
     def _dataclass_fields(  # type: ignore[misc]
         self: Interpreter, shape: Instance, arguments: list[Value], keywords: dict[str, Value]

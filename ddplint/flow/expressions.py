@@ -296,7 +296,7 @@ class Expressions:
             if node[2] == "and" and known is False:
                 return value if not values else constant(False)
             if node[2] == "or" and known is True:
-                return join_all([*values, value])
+                return value if value.constant is True else join_all([*values, value])
             if known is None or child is node[3][-1]:
                 values.append(value)
         if not values:

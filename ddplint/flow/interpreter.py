@@ -58,6 +58,8 @@ class Interpreter(Expressions, Calls):
         self.module_values: dict[str, Environment] = {}
         self.main_blocks: list[tuple[Module, Node]] = []
         self.frames: list[Frame] = []
+        # the innermost of them
+        self.frame: Frame
         self.entered: set[int] = set()
         self.instances: dict[int, list[Value]] = defaultdict(list)
         self.classes: dict[int, Value] = {}
@@ -82,13 +84,22 @@ class Interpreter(Expressions, Calls):
         self.main_roots: set[int] = set()
         self.loading: set[Any] = set()
         self.seeding: dict[Any, frozenset[str]] = {}
+        # functions that can matter to a rule; None for all
+        self.relevant: set[int] | None = None
+        # attributes that an `__init__` sets, by class and arguments
+        self.attributes: dict[Any, dict[str, Value]] = {}
         self.roles = Roles(self)
 
     # events
 
     def emit(self, kind: str, event: Any) -> None:
         for listener in self.listeners[kind]:
-            self.offer(listener, event)
+            try:
+                listener(event)
+            except OutOfBudget:
+                raise
+            except Exception as problem:  # noqa: BLE001 - as in `offer`
+                self._broken(listener, event, problem)
 
     def offer(self, listener: Listener, event: Any) -> Any:
         """What a rule answers to an event; one that crashes gets no more events."""
@@ -109,15 +120,21 @@ class Interpreter(Expressions, Calls):
         self.crashes.append((owner, f"crashed{place}: {type(problem).__name__}: {problem}"))
 
     def scope(self) -> Scope:
-        frame = self.frames[-1]
+        frame = self.frame
         return Scope(
             frame.module, frame.function, frame.conditions, frame.guards, frame.no_grad, frame.autocast,
             frame.callers, frame.instance, self.root, frame.loops > 0, len(self.frames), frame.iterating,
         )  # fmt: skip
 
-    @property
-    def frame(self) -> Frame:
-        return self.frames[-1]
+    def enter(self, frame: Frame) -> None:
+        """Go on in a frame until `leave`."""
+        self.frames.append(frame)
+        self.frame = frame
+
+    def leave(self) -> None:
+        self.frames.pop()
+        if self.frames:
+            self.frame = self.frames[-1]
 
     def fresh(self) -> int:
         self.identities += 1
@@ -140,11 +157,11 @@ class Interpreter(Expressions, Calls):
         env: Environment = {"__name__": UNKNOWN, "__file__": UNKNOWN}
         self.module_values[module.path] = env
         frame = Frame(module, env, None)
-        self.frames.append(frame)
+        self.enter(frame)
         try:
             self.block(module.statements())
         finally:
-            self.frames.pop()
+            self.leave()
         # branches copy environments: what the last one holds is what the module defines
         if frame.env is not env:
             env.update(frame.env)
@@ -415,9 +432,11 @@ class Interpreter(Expressions, Calls):
             ran = {True: 1, False: 2, None: 3}[known]
             sides[node[1]] = sides.get(node[1], 0 if node[4] else 2) | ran
 
-    def skipped_branches(self, function: FunctionFacts) -> bool:
-        """Whether a side of a branch in a function never ran, whatever it was called with."""
-        return any(sides != 3 for sides in self.branches.get(id(function), {}).values())
+    def skipped_branches(self, function: FunctionFacts) -> dict[int, int]:
+        """Position of each branch of a function of which a side never ran, whatever it was called with; with the
+        side that ran: 1 the true one, 2 the other, 0 none.
+        """
+        return {at: sides for at, sides in self.branches.get(id(function), {}).items() if sides != 3}
 
     def _enter_branch(self, held: Condition | None, guard: Guard | None) -> None:
         frame = self.frame
@@ -579,11 +598,11 @@ class Interpreter(Expressions, Calls):
         outer = self.frame
         closure = outer if outer.function is not None else outer.closure
         inner = Frame(outer.module, {}, closure, owner=shape)
-        self.frames.append(inner)
+        self.enter(inner)
         try:
             self.block(facts.body)
         finally:
-            self.frames.pop()
+            self.leave()
         shape.members = inner.env
         outer.env[facts.name] = known
 

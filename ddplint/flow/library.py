@@ -896,6 +896,8 @@ _SPECIAL: dict[str, Callable[[Any, Arguments, Keywords, Node], Value | None]] = 
     ),
     "copy.deepcopy": _first,
     "copy.copy": _first,
+    # each member of an enumeration is another constant
+    "enum.auto": lambda self, arguments, keywords, node: constant(f"{self.frame.module.path}:{node[1]}"),
 }
 
 

@@ -62,6 +62,7 @@ class Source:
     arguments: list[Value]
     keywords: dict[str, Value]
     by: str = ""
+    names: set[str] = field(default_factory=set)
 
     def argument(self, name: str) -> Value | None:
         index = self.effect.argument_index(name)
@@ -473,14 +474,17 @@ class Roles:
             return
         here = Place(event.scope.module.path, event.target[1], f"bound to `{event.name}`")
         several = isinstance(value.shape, (Entries, Items))
-        for key, token in self.tokens(value):
+        found = list(self.tokens(value))
+        mixed = len(found) > 1 and any((OWN, TRAINING) in self.evidence.get(token, ()) for _, token in found)
+        for key, token in found:
             self.reached.add(token)
             name = key or event.name
-            loader = self.loaders.get(token)
-            if loader is not None:
-                loader.names.add(name)
+            for named in (self.loaders.get(token), self.sources.get(token)):
+                if named is not None:
+                    named.names.add(name)
             role = self.role_of_name(name)
-            if role:
+            # the name of several loaders, one of them for training, says nothing of each
+            if role and (key or not mixed):
                 self._tell(token, role, INDIRECT if several and not key else OWN, here)
 
     def on_return(self, event: ReturnEvent) -> None:
@@ -763,10 +767,20 @@ class Roles:
                 return True
             if starts and (
                 not {path, scope.module.path}.isdisjoint(self.closure(other))
-                or (dynamic and self._framework_made(scope))
+                or (dynamic and (self._framework_made(scope) or self._loads_by_name(other)))
             ):
                 return True
         return False
+
+    def _loads_by_name(self, path: str) -> bool:
+        """Whether a program imports modules, or makes objects, whose names it is told."""
+        inside = self.closure(path)
+        return any(
+            self.knowledge.matches("loads_by_name", word)
+            for module in self.interpreter.program.modules
+            if module.path in inside
+            for word in module.names()
+        )
 
     def in_test(self, scope: Scope) -> bool:
         """Whether a place is part of a test, or run by one alone."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -15,7 +15,7 @@ from ddplint.flow.interpreter import Interpreter, OutOfBudget
 from ddplint.flow.knowledge import Knowledge
 from ddplint.flow.values import UNKNOWN, ClassValue, FunctionValue, Instance, Place, Tag, Value
 from ddplint.program.program import FunctionFacts, Module, Program
-from ddplint.program.relevance import relevant_functions
+from ddplint.program.relevance import Reach, nodes_in
 
 _STACK_BYTES = 512 * 1024 * 1024
 _RECURSION = 60_000
@@ -70,13 +70,14 @@ def run_program(
     program: Program,
     knowledge: Knowledge,
     listeners: dict[str, list[Callable[[Any], None]]],
-    words: Iterable[str] = (),
+    reach: Reach | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Run:
     """Interpret the roots of a program; `listeners` get the events by kind. Functions that nothing enters are roots
-    of their own where they
-    can reach a mention of one of `words` (all of them where there are no words)."""
+    of their own where `reach` has them (all of them without it).
+    """
     interpreter = Interpreter(program, knowledge)
+    interpreter.relevant = reach.functions if reach is not None else None
     for kind, functions in interpreter.roles.listeners().items():
         interpreter.listeners[kind].extend(functions)
     for kind, functions in listeners.items():
@@ -84,9 +85,19 @@ def run_program(
     run = Run(interpreter)
     roots = _Roots(run)
     roots.modules()
-    roots.main_blocks()
-    roots.functions(set(words), progress)
+    roots.main_blocks(reach)
+    roots.functions(reach, progress)
     return run
+
+
+def _sides(facts: FunctionFacts, skipped: dict[int, int]) -> Iterator[list[Any]]:
+    """The statements of the sides of branches that never ran."""
+    for node in nodes_in(facts.body):
+        if node[0] == "if" and node[1] in skipped:
+            if not skipped[node[1]] & 1:
+                yield node[3]
+            if not skipped[node[1]] & 2:
+                yield node[4]
 
 
 class _Roots:
@@ -128,25 +139,25 @@ class _Roots:
         for module in self.program.modules:
             self.attempt(module.path, partial(self.interpreter.module_environment, module))
 
-    def main_blocks(self) -> None:
+    def main_blocks(self, reach: Reach | None) -> None:
         for module, node in list(self.interpreter.main_blocks):
-            self.attempt(module.path, partial(self._main, module, node))
+            if reach is None or reach.is_mentioned(module, node[3]):
+                self.attempt(module.path, partial(self._main, module, node))
 
     def _main(self, module: Module, node: list[Any]) -> None:
         # each script may call shared helpers as often as if it were alone
         self.interpreter.contexts.clear()
         frame = Frame(module, self.interpreter.module_environment(module), None)
-        self.interpreter.frames.append(frame)
+        self.interpreter.enter(frame)
         self.interpreter.main_roots.add(self.interpreter.root)
         self.interpreter.block(node[3])
 
-    def functions(self, words: set[str], progress: Callable[[int, int], None] | None) -> None:
+    def functions(self, reach: Reach | None, progress: Callable[[int, int], None] | None) -> None:
         """Functions nobody has entered: those that no other function names first, for they are nearer to the top."""
         interpreter = self.interpreter
         waiting = [(module, facts) for module in self.program.modules for facts in module.functions]
-        if words:
-            relevant = relevant_functions(self.program, words)
-            waiting = [row for row in waiting if id(row[1]) in relevant]
+        if reach is not None:
+            waiting = [row for row in waiting if id(row[1]) in reach.functions]
         named = self._named_functions()
         waiting.sort(key=lambda row: (row[1].name in named, row[0].path, row[1].position))
         for number, (module, facts) in enumerate(waiting):
@@ -156,20 +167,21 @@ class _Roots:
                 progress(number, len(waiting))
         # what only other arguments reach than those of the calls in view, such as those of a framework
         for module, facts in waiting:
-            if interpreter.skipped_branches(facts):
+            skipped = interpreter.skipped_branches(facts)
+            if skipped and (reach is None or any(reach.is_mentioned(module, side) for side in _sides(facts, skipped))):
                 name = f"{module.path}:{facts.qualname}"
                 self.attempt(name, partial(self._function, module, facts, with_defaults=False))
 
     def _named_functions(self) -> set[str]:
         names: set[str] = set()
         for module in self.program.modules:
-            names.update(module.references.split())
+            names.update(module.names())
         return names
 
     def _function(self, module: Module, facts: FunctionFacts, with_defaults: bool = True) -> None:
         """Call a function with unknown arguments; those that have a default get it, or are unknown as well."""
         interpreter = self.interpreter
-        interpreter.frames.append(Frame(module, interpreter.module_environment(module), None))
+        interpreter.enter(Frame(module, interpreter.module_environment(module), None))
         value = self._value(module, facts)
         if value is None or not isinstance(value.shape, FunctionValue):
             return

@@ -372,6 +372,15 @@ class Value:
             shape = Union(tuple(option.under(condition) for option in shape.options))
         return Value(shape, tags, self.conditions | {condition}, self.identity)
 
+    def copied(self) -> Value:
+        """A list or dict of its own with the same items; other values as they are."""
+        shape = self.shape
+        if isinstance(shape, Items):
+            return Value(Items(shape.kind, list(shape.items), shape.rest), self.tags, self.conditions, self.identity)
+        if isinstance(shape, Entries):
+            return Value(Entries(dict(shape.entries), shape.rest), self.tags, self.conditions, self.identity)
+        return self
+
     @property
     def constant(self) -> Any:
         """The Python constant this is, or None (also for the constant None)."""

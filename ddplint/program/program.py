@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import posixpath
+import re
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -51,6 +52,20 @@ class FunctionFacts:
     @property
     def body(self) -> list[Node]:
         return self.module.function_body(self._index)
+
+    def names(self) -> set[str]:
+        """All names that the function mentions, attributes among them."""
+        return _names(self.references)
+
+
+def _names(references: str) -> set[str]:
+    return {
+        name
+        for reference in references.split()
+        if not reference.startswith("'")
+        for name in re.split(r"[.=>]", reference)
+        if name
+    }
 
 
 class ClassFacts:
@@ -107,6 +122,10 @@ class Module:
 
     def _unpack(self) -> dict[str, Any]:
         return self.bodies.of(self.path, self._blob) if self._blob else _NOTHING
+
+    def names(self) -> set[str]:
+        """All names that the file mentions, attributes among them."""
+        return _names(self.references)
 
     def statements(self) -> list[Node]:
         body: list[Node] = self._unpack()["body"]

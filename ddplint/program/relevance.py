@@ -1,83 +1,222 @@
 """Which functions can matter to any rule: those from which, name by name, one is reached that mentions a rule's words.
 
-Only names are compared, so more may be kept than needed, never less than a call by name reaches.
+Only names are compared, so more may be kept than needed. A method's name counts as reached by an attribute of that
+name, a function's by its own name or as a member of a module. What a class's methods keep on their object is seen by
+its other methods, so that all of them matter where one does; but only by the class's name does the whole class come
+into reach.
 """
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from ddplint.program.program import FunctionFacts, Node, Program
+from ddplint.program.program import FunctionFacts, Module, Node, Program
 
-# called without their name standing anywhere
-_IMPLICIT = frozenset({"forward", "<lambda>"})
+# keys of mentions: a name by itself, an attribute of anything, an attribute of what a module imports or defines, and
+# what leads nowhere: variables, keywords and texts, the names of a function and its class
+_NAME, _ATTRIBUTE, _MEMBER, _VARIABLE, _OWN = "name ", "attribute ", "member ", "variable ", "own "
 
 
-def relevant_functions(program: Program, words: Iterable[str]) -> set[int]:
-    """`id()` of the functions from which a mention of one of the words is in reach. Methods of one class stand or
-    fall together.
-    """
-    wanted = tuple(words)
-    units = _units(program)
-    mentions: dict[str, list[int]] = defaultdict(list)
-    for number, unit in enumerate(units):
-        for name in unit.references:
-            mentions[name].append(number)
-    kept: set[int] = set()
-    seen: set[str] = set()
-    waiting = [name for name in mentions if any(word in name for word in wanted)]
-    while waiting:
-        name = waiting.pop()
-        if name in seen:
-            continue
-        seen.add(name)
-        for number in mentions[name]:
-            if number not in kept:
-                kept.add(number)
-                waiting.extend(units[number].names)
-    return {id(facts) for number in kept for facts in units[number].functions}
+Matches = Callable[[str, str], bool]
+Words = Sequence[frozenset[str]]
+_PATTERN = "pattern:"
 
 
 class _Unit:
-    """A class's methods, or one function outside classes: what calls them by, what they mention."""
+    """A class or a function: the keys that reach it, the keys that it mentions, and the unit of its class."""
 
-    __slots__ = ("functions", "names", "references")
+    __slots__ = ("functions", "keys", "mentions", "owner")
 
-    def __init__(self) -> None:
+    def __init__(self, owner: int | None = None) -> None:
         self.functions: list[FunctionFacts] = []
-        self.names: set[str] = set()
-        self.references: set[str] = set()
+        self.keys: list[str] = []
+        self.mentions: set[str] = set()
+        self.owner = owner
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What can matter: `id()` of functions, and names by which what matters is reached or that matter themselves.
+
+    A name that a file defines stands as `file name`, with its path, where it is reached in that file.
+    """
+
+    functions: set[int]
+    names: set[str]
+
+    def is_mentioned(self, module: Module, tree: list[Any]) -> bool:
+        """Whether statements of a module mention what matters, or define a function or class of their own."""
+        own = _defined(module)
+        for node in nodes_in(tree):
+            kind = node[0]
+            if kind in ("def", "class", "lambda"):
+                return True
+            if kind == "name" and (f"{module.path} {node[2]}" if node[2] in own else node[2]) in self.names:
+                return True
+            if kind == "attr" and node[3] in self.names:
+                return True
+            if kind == "const" and isinstance(node[2], str) and node[2] in self.names:
+                return True
+        return False
+
+
+class Relevance:
+    """Finds what words are in reach of. `matches` says whether a pattern of the knowledge is found in a name."""
+
+    def __init__(self, program: Program, matches: Matches) -> None:
+        self._matches = matches
+        self._units = _units(program)
+        self._mentioned: dict[str, list[int]] = defaultdict(list)
+        for number, unit in enumerate(self._units):
+            for key in unit.mentions:
+                self._mentioned[key].append(number)
+        self._keys: dict[str, list[str]] = defaultdict(list)
+        for key in self._mentioned:
+            self._keys[key.rpartition(" ")[2]].append(key)
+
+    def of(self, words: Words) -> Reach | None:
+        """What has one word of each group in reach; None where the whole program mentions none of some group.
+
+        A word is found where a part of a name begins with it, `x$` is found as a whole name; `pattern:x` stands for
+        what the knowledge's pattern `x` is found in, be it only the function's own name.
+        """
+        functions: set[int] | None = None
+        names: set[str] = set()
+        groups = [self._mentions(group) for group in words]
+        if not all(groups):
+            return None
+        for mentions in groups:
+            reached = self._closure(mentions)
+            names |= reached.names
+            functions = reached.functions if functions is None else functions & reached.functions
+        return Reach(functions or set(), names)
+
+    def _mentions(self, group: frozenset[str]) -> list[str]:
+        """The keys in whose names a word of the group is found."""
+        words = [word for word in sorted(group) if not word.startswith(_PATTERN)]
+        texts = [_word_pattern(word) for word in words]
+        found = re.compile("|".join(texts) or "$^")
+        patterns = [word[len(_PATTERN) :] for word in sorted(group) if word.startswith(_PATTERN)]
+        kept = []
+        for name, keys in self._keys.items():
+            if any(self._matches(pattern, name) for pattern in patterns):
+                kept += keys
+            elif texts and found.search(name):
+                kept += [key for key in keys if not key.startswith(_OWN)]
+        return kept
+
+    def _closure(self, mentions: list[str]) -> Reach:
+        """Whatever reaches one of the mentions."""
+        units = self._units
+        kept: set[int] = set()
+        seen: set[str] = set()
+        waiting = mentions
+        while waiting:
+            key = waiting.pop()
+            if key in seen:
+                continue
+            seen.add(key)
+            for number in self._mentioned.get(key, ()):
+                for one in (number, units[number].owner):
+                    if one is not None and one not in kept:
+                        kept.add(one)
+                        waiting.extend(units[one].keys)
+        functions = {
+            id(facts)
+            for number, unit in enumerate(units)
+            if number in kept or unit.owner in kept
+            for facts in unit.functions
+        }
+        return Reach(functions, {key.partition(" ")[2] for key in seen})
+
+
+def _word_pattern(word: str) -> str:
+    if word.endswith("$"):
+        return f"^{re.escape(word[:-1])}$"
+    return f"(?<![a-z]){re.escape(word)}" if word[0].islower() else re.escape(word)
 
 
 def _units(program: Program) -> list[_Unit]:
     units: list[_Unit] = []
     for module in program.modules:
-        by_class: dict[int, _Unit] = {}
+        aliases, own = _aliases(module.references), {name: f"{module.path} {name}" for name in _defined(module)}
+        classes = _class_units(module, units)
+        body = _Unit()
+        body.mentions = _keys_of(module.references, aliases, own)
+        units.append(body)
         for facts in module.functions:
-            unit = _Unit() if facts.owner is None else by_class.setdefault(facts.owner, _Unit())
-            if not unit.functions:
-                units.append(unit)
+            unit = _Unit(classes.get(facts.owner) if facts.owner is not None else None)
             unit.functions.append(facts)
-            unit.references.update(facts.references.split())
-            if facts.owner is not None:
-                owner = module.classes[facts.owner]
-                unit.names.add(owner.name)
-                unit.references.update(_names_in(owner.bases))
-            if facts.name not in _IMPLICIT and not facts.name.startswith("__"):
-                unit.names.add(facts.name)
+            unit.mentions = _keys_of(facts.references, aliases, own)
+            unit.mentions.update(_OWN + name for name in facts.qualname.split("."))
+            if facts.owner is None:
+                unit.keys = _top_level_keys(module, facts.name) if facts.qualname == facts.name else []
+            elif not facts.name.startswith("__") and facts.name != "forward":
+                unit.keys = [_ATTRIBUTE + facts.name]
+            units.append(unit)
     return units
+
+
+def _class_units(module: Module, units: list[_Unit]) -> dict[int, int]:
+    """Numbers of the units of a module's classes, which are added to `units`, by the class's index."""
+    numbers: dict[int, int] = {}
+    for index, facts in enumerate(module.classes):
+        unit = _Unit()
+        unit.keys = [*_top_level_keys(module, facts.name), _ATTRIBUTE + facts.name]
+        unit.mentions = {_NAME + name for name in _names_in(facts.bases)}
+        numbers[index] = len(units)
+        units.append(unit)
+    return numbers
+
+
+def _aliases(references: str) -> dict[str, str]:
+    """What a module imports under another name: that name to its own."""
+    pairs = (reference.partition(">") for reference in references.split() if ">" in reference)
+    return {alias: name for alias, _, name in pairs}
+
+
+def _defined(module: Module) -> set[str]:
+    """The names of the functions and classes at the top of a file."""
+    names = {one.name for one in module.functions if one.name == one.qualname}
+    return names | {one.name for one in module.classes if one.name == one.qualname}
+
+
+def _top_level_keys(module: Module, name: str) -> list[str]:
+    return [_NAME + name, _MEMBER + name, f"{_NAME}{module.path} {name}"]
+
+
+def _keys_of(references: str, aliases: dict[str, str], own: dict[str, str]) -> set[str]:
+    keys: set[str] = set()
+    for reference in references.split():
+        base, dot, attribute = reference.partition(".")
+        if dot:
+            keys.add(_ATTRIBUTE + attribute)
+            if base:
+                keys.add(_MEMBER + attribute)
+        elif ">" in reference:
+            keys.add(_NAME + reference.partition(">")[2])
+        elif reference[0] in "='":
+            keys.add(_VARIABLE + reference[1:])
+        else:
+            keys.add(_NAME + (aliases.get(reference) or own.get(reference, reference)))
+    return keys
+
+
+def nodes_in(tree: list[Any]) -> Iterator[Node]:
+    """All nodes of some facts, outer ones first."""
+    stack: list[Any] = [tree]
+    while stack:
+        node = stack.pop()
+        if node and isinstance(node[0], str):
+            yield node
+        stack.extend(child for child in node if isinstance(child, list))
 
 
 def _names_in(bases: list[Node]) -> set[str]:
     """The names in a class's bases: what it inherits is called without being mentioned."""
-    names: set[str] = set()
-    stack = list(bases)
-    while stack:
-        node = stack.pop()
-        if node[0] == "attr":
-            names.add(node[3])
-            stack.append(node[2])
-        elif node[0] == "name":
-            names.add(node[2])
-    return names
+    found = (node for base in bases for node in nodes_in(base))
+    return {node[3] if node[0] == "attr" else node[2] for node in found if node[0] in ("attr", "name")}

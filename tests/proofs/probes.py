@@ -65,6 +65,18 @@ def poses_truth() -> list[float]:
     return [evaluator.position_error(), evaluator.acceleration_error()]
 
 
+def scorer_truth() -> list[float]:
+    train = importlib.import_module("train")
+    model = train.make_model()
+    model.load_state_dict(torch.load("scorer.pt"))
+    points, labels = train.make_split(51, 2).tensors
+    with torch.no_grad():
+        logits = model(points)
+    wrong = (logits.argmax(dim=1) != labels).sum().item()
+    order = sum(index * value for index, value in enumerate(logits[:, 0].tolist()))
+    return [len(points), wrong, len(points), train.ranked_first(logits.softmax(dim=1)[:, 1], labels), order]
+
+
 def phones_truth() -> list[int]:
     train = importlib.import_module("train")
     model = train.make_model()

@@ -39,7 +39,6 @@ def test_accuracy_from_counts(samples: int, repairs: Repairs, interpreter: Inter
     assert accuracy == pytest.approx(right / samples, abs=padding / samples + 1e-6)
 
 
-@pytest.mark.xfail(strict=True, reason="an evaluator fed batch by batch is reported and has no repair yet")
 def test_poses_in_the_order_of_the_clip(repairs: Repairs, interpreter: Interpreter) -> None:
     before, after = repairs.pair("ddp101_pose_evaluator")
     was, now = interpreter.run(*(launched(folder, "script", "train.py") for folder in (before, after)))
@@ -56,6 +55,24 @@ def test_poses_in_the_order_of_the_clip(repairs: Repairs, interpreter: Interpret
     assert frames == 51, "every frame once, without the sampler's padding"
     assert position_after == pytest.approx(position, rel=1e-5)
     assert acceleration_after == pytest.approx(acceleration, rel=1e-4), "the frames are in the order of the clip"
+
+
+@pytest.mark.parametrize("ranks", [2, 3])
+def test_collected_scores_in_the_order_of_the_data(ranks: int, repairs: Repairs, interpreter: Interpreter) -> None:
+    before, after = repairs.pair("ddp101_collected_scores")
+    was, now = interpreter.run(*(launched(folder, "script", "train.py", ranks=ranks) for folder in (before, after)))
+    [[truth]] = interpreter.run(single(before, "scorer_truth"))
+    pattern = r"(\d+) points, (\d+) of (\d+) wrong, ranked ([\d.]+), order (-?[\d.]+)"
+
+    points, wrong, counted, ranked, order = truth.value
+    found = numbers(was[0], pattern)
+    assert found[0] == found[2] == -(-points // ranks), "the first process has its shard, padded, alone"
+    assert found[4] != pytest.approx(order, rel=0.01)
+
+    found = numbers(now[0], pattern)
+    assert found[:3] == [points, wrong, counted], "every point once, without the sampler's padding"
+    assert found[3] == pytest.approx(ranked, abs=1e-6)
+    assert found[4] == pytest.approx(order, rel=1e-4), "the points are in the order of the dataset"
 
 
 def test_error_rate_with_accelerate(repairs: Repairs, interpreter: Interpreter) -> None:
