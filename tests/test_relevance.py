@@ -189,3 +189,21 @@ def test_statements_of_a_file_mention_its_own_functions() -> None:
     branch = next(node for node in module.statements() if node[0] == "if")
     assert reach.is_mentioned(module, branch[3])
     assert not reach.is_mentioned(module, branch[4])
+
+
+def test_rows_of_names_are_no_nodes() -> None:
+    program = program_of(
+        data="""
+        def read(rows):
+            global name, attr
+            if rows:
+                from values import name, attr, const
+                return name(rows)
+            return shuffle(rows)
+        """
+    )
+    reach = Relevance(program, load_knowledge().matches).of((SHUFFLE,))
+    assert isinstance(reach, Reach)
+    module = program.modules[0]
+    assert reach.is_mentioned(module, module.functions[0].body)
+    assert not reach.is_mentioned(module, module.functions[0].body[:2])

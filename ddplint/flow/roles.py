@@ -767,7 +767,7 @@ class Roles:
                 return True
             if starts and (
                 not {path, scope.module.path}.isdisjoint(self.closure(other))
-                or (dynamic and (self._framework_made(scope) or self._loads_by_name(other)))
+                or (dynamic and (self._framework_made(scope) or (self._loads_by_name(other) and not self._named(path))))
             ):
                 return True
         return False
@@ -781,6 +781,10 @@ class Roles:
             if module.path in inside
             for word in module.names()
         )
+
+    def _named(self, path: str) -> bool:
+        """Whether any file of the project imports a file by a name that is written out."""
+        return any(path in self._imports(module) for module in self.interpreter.program.modules if module.path != path)
 
     def in_test(self, scope: Scope) -> bool:
         """Whether a place is part of a test, or run by one alone."""

@@ -211,7 +211,8 @@ def nodes_in(tree: list[Any]) -> Iterator[Node]:
     stack: list[Any] = [tree]
     while stack:
         node = stack.pop()
-        if node and isinstance(node[0], str):
+        # rows of names, such as those of an import, have no position
+        if len(node) > 2 and isinstance(node[0], str) and isinstance(node[1], int):
             yield node
         stack.extend(child for child in node if isinstance(child, list))
 
