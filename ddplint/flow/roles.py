@@ -773,14 +773,19 @@ class Roles:
         return False
 
     def _loads_by_name(self, path: str) -> bool:
-        """Whether a program imports modules, or makes objects, whose names it is told."""
+        """Whether a program imports modules, or makes objects, by names that it puts together."""
         inside = self.closure(path)
-        return any(
-            self.knowledge.matches("loads_by_name", word)
-            for module in self.interpreter.program.modules
-            if module.path in inside
-            for word in module.names()
-        )
+        for module in self.interpreter.program.modules:
+            if module.path not in inside or not any(self._loads(word) for word in module.names()):
+                continue
+            for body in [module.statements(), *(function.body for function in module.functions)]:
+                made = [call for call in _calls(body) if call[3] and self._loads(_last_name(call[2]))]
+                if any(_is_built(call[3][0]) for call in made):
+                    return True
+        return False
+
+    def _loads(self, name: str) -> bool:
+        return self.knowledge.matches("loads_by_name", name)
 
     def _named(self, path: str) -> bool:
         """Whether any file of the project imports a file by a name that is written out."""
@@ -874,6 +879,21 @@ def _import_rows(bodies: Iterable[list[Node]]) -> Iterator[tuple[str, str, int, 
             yield "from", part[2] or "", part[3], [name for name, _ in part[4]]
         elif not isinstance(part[0], str) or part[0] in _BLOCKS:
             stack.extend(part)
+
+
+def _calls(body: list[Node]) -> Iterator[Node]:
+    stack: list[Any] = list(body)
+    while stack:
+        part = stack.pop()
+        if isinstance(part, list):
+            if len(part) == 5 and part[0] == "call":
+                yield part
+            stack.extend(part)
+
+
+def _is_built(node: Node) -> bool:
+    """Whether a text is put together where it stands."""
+    return node[0] in ("fstr", "bin") or (node[0] == "call" and _last_name(node[2]) in ("format", "join"))
 
 
 def _leaves(body: list[Node]) -> bool:
