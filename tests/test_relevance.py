@@ -96,6 +96,7 @@ def test_keywords_and_keys_count_as_mentions() -> None:
 def test_methods_of_a_class_matter_together_but_only_its_name_leads_there() -> None:
     program = program_of(
         data="""
+        import package
         class Data:
             def __init__(self, rows):
                 self.rows = shuffle(rows)
@@ -108,9 +109,11 @@ def test_methods_of_a_class_matter_together_but_only_its_name_leads_there() -> N
             return Data([])
         def asks(data):
             return data.first()
+        def member():
+            return package.Data([])
         """
     )
-    assert reached(program, SHUFFLE) == {"Data.__init__", "Data.first", "Child.last", "makes"}
+    assert reached(program, SHUFFLE) == {"Data.__init__", "Data.first", "Child.last", "makes", "member"}
 
 
 def test_a_variable_of_the_same_name_leads_nowhere() -> None:

@@ -75,6 +75,7 @@ class Lowering:
         self.stored: set[str] = set()
         self.factors: set[str] = set()
         self._zeros = {"0"}
+        self.imported: set[str] = set()
         self._outer: list[tuple[set[str], set[str], set[str]]] = []
         self._scope: list[str] = []
         self._owner: list[int | None] = [None]
@@ -163,11 +164,21 @@ class Lowering:
     def finish(self) -> None:
         """Mark functions in which something that the file sets to zero is a factor, and make text of references."""
         for record in self.functions:
+            references = self._members_of_imports(record["references"])
             if record.pop("factors") & self._zeros:
-                record["references"].add(_ZERO_TIMES)
-            record["references"] = " ".join(sorted(record["references"]))
+                references.add(_ZERO_TIMES)
+            record["references"] = " ".join(sorted(references))
+        self.references = self._members_of_imports(self.references)
         if self.factors & self._zeros:
             self.references.add(_ZERO_TIMES)
+
+    def _members_of_imports(self, references: set[str]) -> set[str]:
+        """The references, `x.y` only where `x` is imported."""
+        seen: set[str] = set()
+        for reference in references:
+            base, dot, attribute = reference.partition(".")
+            seen.add(f".{attribute}" if dot and base not in self.imported else reference)
+        return seen
 
     def class_(self, node: ast.ClassDef) -> int:
         index = len(self.classes)
@@ -434,11 +445,13 @@ def _if(low: Lowering, node: ast.If) -> Node:
 
 
 def _import(low: Lowering, node: ast.Import) -> Node:
+    low.imported.update(one.asname or one.name.partition(".")[0] for one in node.names)
     return ["import", low.position(node), [[one.name, one.asname] for one in node.names]]
 
 
 def _import_from(low: Lowering, node: ast.ImportFrom) -> Node:
     names = [[one.name, one.asname] for one in node.names]
+    low.imported.update(one.asname or one.name for one in node.names)
     low.references.update(f"{one.asname}>{one.name}" for one in node.names if one.asname)
     return ["from", low.position(node), node.module or "", node.level, names]
 
@@ -503,7 +516,7 @@ if hasattr(ast, "TryStar"):
 def lower(text: str) -> dict[str, Any]:
     """Facts of one file's text: its body, functions, classes, and all names that it reads (`references`).
 
-    A reference is `x`; `x.y` for an attribute of a name, whatever stands between, `.y` for one of something else; `x>y`
+    A reference is `x`; `x.y` for what is reached through an imported name, `.y` for other attributes; `x>y`
     for an import of `y` as `x`; in a function `=x` for its own variables, whose attributes are `.y`; `'x` for keywords
     and the words of short texts; `'0*` for a product with zero, `'x::y` for a slice with a start and a step.
 

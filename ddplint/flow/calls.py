@@ -169,9 +169,10 @@ class Calls(Library):
             tuple((name, value.key()) for name, value in keywords.items()),
             function.closure,
         )
+        sides = tuple(guard.side for guard in caller.guards)
+        key = (*key, caller.no_grad, caller.autocast, sides)
         if self.matters(facts):
-            sides = tuple(guard.side for guard in caller.guards)
-            key = (*key, caller.no_grad, caller.autocast, sides, caller.conditions or None)
+            key = (*key, caller.conditions or None)
         here = (*key, caller.module.path, node[1])
         if key in self.loading:
             # each call makes loaders of its own

@@ -85,7 +85,7 @@ def run_program(
     run = Run(interpreter)
     roots = _Roots(run)
     roots.modules()
-    roots.main_blocks(reach)
+    roots.main_blocks()
     roots.functions(reach, progress)
     return run
 
@@ -139,10 +139,9 @@ class _Roots:
         for module in self.program.modules:
             self.attempt(module.path, partial(self.interpreter.module_environment, module))
 
-    def main_blocks(self, reach: Reach | None) -> None:
+    def main_blocks(self) -> None:
         for module, node in list(self.interpreter.main_blocks):
-            if reach is None or reach.is_mentioned(module, node[3]):
-                self.attempt(module.path, partial(self._main, module, node))
+            self.attempt(module.path, partial(self._main, module, node))
 
     def _main(self, module: Module, node: list[Any]) -> None:
         # each script may call shared helpers as often as if it were alone

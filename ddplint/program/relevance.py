@@ -1,9 +1,9 @@
 """Which functions can matter to any rule: those from which, name by name, one is reached that mentions a rule's words.
 
-Only names are compared, so more may be kept than needed. A method's name counts as reached by an attribute of that
-name, a function's by its own name or as a member of a module. What a class's methods keep on their object is seen by
-its other methods, so that all of them matter where one does; but only by the class's name does the whole class come
-into reach.
+Only names are compared, so more may be kept than needed. A function is reached by its own name or as a member of a
+module, a class likewise. What a class's methods keep on their object is seen by its other methods, so that all of them
+matter where one does. A method's name leads nowhere: whoever calls it has the object from somebody who mentions the
+class, and that is where the flow begins.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Any
 
 from ddplint.program.program import FunctionFacts, Module, Node, Program
 
-# keys of mentions: a name by itself, an attribute of anything, an attribute of what a module imports or defines, and
-# what leads nowhere: variables, keywords and texts, the names of a function and its class
+# keys of mentions: a name by itself, a member of what a module imports, and what leads nowhere: other attributes,
+# variables, keywords and texts, the names of a function and its class
 _NAME, _ATTRIBUTE, _MEMBER, _VARIABLE, _OWN = "name ", "attribute ", "member ", "variable ", "own "
 
 
@@ -131,7 +131,9 @@ class Relevance:
             if number in kept or unit.owner in kept
             for facts in unit.functions
         }
-        return Reach(functions, {key.partition(" ")[2] for key in seen})
+        names = {key.partition(" ")[2] for key in seen}
+        names.update(one.name for number in kept for one in units[number].functions)
+        return Reach(functions, names)
 
 
 def _word_pattern(word: str) -> str:
@@ -153,10 +155,8 @@ def _units(program: Program) -> list[_Unit]:
             unit.functions.append(facts)
             unit.mentions = _keys_of(facts.references, aliases, own)
             unit.mentions.update(_OWN + name for name in facts.qualname.split("."))
-            if facts.owner is None:
-                unit.keys = _top_level_keys(module, facts.name) if facts.qualname == facts.name else []
-            elif not facts.name.startswith("__") and facts.name != "forward":
-                unit.keys = [_ATTRIBUTE + facts.name]
+            if facts.qualname == facts.name:
+                unit.keys = _top_level_keys(module, facts.name)
             units.append(unit)
     return units
 
