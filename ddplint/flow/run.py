@@ -52,7 +52,7 @@ def in_deep_thread(run: Callable[[], Any]) -> Any:
     collected = gc.get_threshold()
     sys.setrecursionlimit(_RECURSION)
     # abstract values rarely form cycles; the default would look for some every 700 of them
-    gc.set_threshold(100_000, 20, 100)
+    gc.set_threshold(1_000_000, 20, 100)
     try:
         thread = threading.Thread(target=target)
         thread.start()

@@ -418,7 +418,8 @@ def join(one: Value, other: Value) -> Value:
     """What is known of a value that is either `one` or `other`."""
     if one is other:
         return one
-    if one.shape is other.shape or one.shape.key() == other.shape.key():
+    same = one.shape is other.shape
+    if same or (type(one.shape) is type(other.shape) and one.shape.key() == other.shape.key()):
         identity = one.identity if one.identity == other.identity else 0
         tags = merge_tags(one.tags, other.tags)
         conditions = one.conditions & other.conditions
@@ -426,13 +427,12 @@ def join(one: Value, other: Value) -> Value:
             return one
         return Value(one.shape, tags, conditions, identity)
     options: list[Value] = list(one.options())
-    keys = {option.shape.key() for option in options}
+    numbers = {option.shape.key(): number for number, option in enumerate(options)}
     for option in other.options():
-        key = option.shape.key()
-        if key in keys:
-            options = [join(known, option) if known.shape.key() == key else known for known in options]
+        number = numbers.setdefault(option.shape.key(), len(options))
+        if number < len(options):
+            options[number] = join(options[number], option)
         else:
-            keys.add(key)
             options.append(option)
     tags = merge_tags(one.tags, other.tags)
     if len(options) == 1:
