@@ -42,9 +42,9 @@ if TYPE_CHECKING:
 Node = list[Any]
 
 MAX_DEPTH = 40
-MAX_CONTEXTS = 8
+MAX_CONTEXTS = 6
 # of functions that only pass values on
-MAX_PASSING_CONTEXTS = 5
+MAX_PASSING_CONTEXTS = 4
 MAX_ACTIVE = 2
 
 
