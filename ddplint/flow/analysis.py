@@ -12,7 +12,7 @@ from ddplint.findings import Finding
 from ddplint.flow.knowledge import Knowledge
 from ddplint.flow.run import Run, in_deep_thread, run_program
 from ddplint.program.program import Program
-from ddplint.program.relevance import Reach, Relevance
+from ddplint.program.relevance import Relevance
 
 EVENTS = ("call", "call_result", "binary", "binary_result", "assign", "loop", "return", "compare")
 
@@ -73,7 +73,7 @@ def analyse(
 
 def _applicable(
     program: Program, rules: Sequence[RuleLike], knowledge: Knowledge
-) -> tuple[list[RuleLike], Reach | None]:
+) -> tuple[list[RuleLike], set[int] | None]:
     """The rules whose words the program mentions, and what can matter to them; None for everything."""
     relevance = Relevance(program, knowledge.matches)
     found = [(rule, relevance.of(rule.words) if rule.words else None) for rule in rules]
@@ -81,8 +81,7 @@ def _applicable(
     reaches = [reach for _, reach in kept if reach is not None]
     if len(reaches) < len(kept):
         return [rule for rule, _ in kept], None
-    functions = {one for reach in reaches for one in reach.functions}
-    return [rule for rule, _ in kept], Reach(functions, {name for reach in reaches for name in reach.names})
+    return [rule for rule, _ in kept], set().union(*reaches)
 
 
 def _unique(findings: Iterable[Finding]) -> list[Finding]:

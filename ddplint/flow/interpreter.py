@@ -432,11 +432,9 @@ class Interpreter(Expressions, Calls):
             ran = {True: 1, False: 2, None: 3}[known]
             sides[node[1]] = sides.get(node[1], 0 if node[4] else 2) | ran
 
-    def skipped_branches(self, function: FunctionFacts) -> dict[int, int]:
-        """Position of each branch of a function of which a side never ran, whatever it was called with; with the
-        side that ran: 1 the true one, 2 the other, 0 none.
-        """
-        return {at: sides for at, sides in self.branches.get(id(function), {}).items() if sides != 3}
+    def skipped_branches(self, function: FunctionFacts) -> bool:
+        """Whether a side of a branch in a function never ran, whatever it was called with."""
+        return any(sides != 3 for sides in self.branches.get(id(function), {}).values())
 
     def _enter_branch(self, held: Condition | None, guard: Guard | None) -> None:
         frame = self.frame

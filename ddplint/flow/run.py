@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -15,7 +15,6 @@ from ddplint.flow.interpreter import Interpreter, OutOfBudget
 from ddplint.flow.knowledge import Knowledge
 from ddplint.flow.values import UNKNOWN, ClassValue, FunctionValue, Instance, Place, Tag, Value
 from ddplint.program.program import FunctionFacts, Module, Program
-from ddplint.program.relevance import Reach, nodes_in
 
 _STACK_BYTES = 512 * 1024 * 1024
 _RECURSION = 60_000
@@ -70,14 +69,14 @@ def run_program(
     program: Program,
     knowledge: Knowledge,
     listeners: dict[str, list[Callable[[Any], None]]],
-    reach: Reach | None = None,
+    reach: set[int] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Run:
     """Interpret the roots of a program; `listeners` get the events by kind. Functions that nothing enters are roots
     of their own where `reach` has them (all of them without it).
     """
     interpreter = Interpreter(program, knowledge)
-    interpreter.relevant = reach.functions if reach is not None else None
+    interpreter.relevant = reach
     for kind, functions in interpreter.roles.listeners().items():
         interpreter.listeners[kind].extend(functions)
     for kind, functions in listeners.items():
@@ -88,16 +87,6 @@ def run_program(
     roots.main_blocks()
     roots.functions(reach, progress)
     return run
-
-
-def _sides(facts: FunctionFacts, skipped: dict[int, int]) -> Iterator[list[Any]]:
-    """The statements of the sides of branches that never ran."""
-    for node in nodes_in(facts.body):
-        if node[0] == "if" and node[1] in skipped:
-            if not skipped[node[1]] & 1:
-                yield node[3]
-            if not skipped[node[1]] & 2:
-                yield node[4]
 
 
 class _Roots:
@@ -151,12 +140,12 @@ class _Roots:
         self.interpreter.main_roots.add(self.interpreter.root)
         self.interpreter.block(node[3])
 
-    def functions(self, reach: Reach | None, progress: Callable[[int, int], None] | None) -> None:
+    def functions(self, reach: set[int] | None, progress: Callable[[int, int], None] | None) -> None:
         """Functions nobody has entered: those that no other function names first, for they are nearer to the top."""
         interpreter = self.interpreter
         waiting = [(module, facts) for module in self.program.modules for facts in module.functions]
         if reach is not None:
-            waiting = [row for row in waiting if id(row[1]) in reach.functions]
+            waiting = [row for row in waiting if id(row[1]) in reach]
         named = self._named_functions()
         waiting.sort(key=lambda row: (row[1].name in named, row[0].path, row[1].position))
         for number, (module, facts) in enumerate(waiting):
@@ -166,8 +155,7 @@ class _Roots:
                 progress(number, len(waiting))
         # what only other arguments reach than those of the calls in view, such as those of a framework
         for module, facts in waiting:
-            skipped = interpreter.skipped_branches(facts)
-            if skipped and (reach is None or any(reach.is_mentioned(module, side) for side in _sides(facts, skipped))):
+            if interpreter.skipped_branches(facts):
                 name = f"{module.path}:{facts.qualname}"
                 self.attempt(name, partial(self._function, module, facts, with_defaults=False))
 

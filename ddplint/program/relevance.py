@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from ddplint.program.program import FunctionFacts, Module, Node, Program
@@ -38,32 +37,6 @@ class _Unit:
         self.owner = owner
 
 
-@dataclass(frozen=True, slots=True)
-class Reach:
-    """What can matter: `id()` of functions, and names by which what matters is reached or that matter themselves.
-
-    A name that a file defines stands as `file name`, with its path, where it is reached in that file.
-    """
-
-    functions: set[int]
-    names: set[str]
-
-    def is_mentioned(self, module: Module, tree: list[Any]) -> bool:
-        """Whether statements of a module mention what matters, or define a function or class of their own."""
-        own = _defined(module)
-        for node in nodes_in(tree):
-            kind = node[0]
-            if kind in ("def", "class", "lambda"):
-                return True
-            if kind == "name" and (f"{module.path} {node[2]}" if node[2] in own else node[2]) in self.names:
-                return True
-            if kind == "attr" and node[3] in self.names:
-                return True
-            if kind == "const" and isinstance(node[2], str) and node[2] in self.names:
-                return True
-        return False
-
-
 class Relevance:
     """Finds what words are in reach of. `matches` says whether a pattern of the knowledge is found in a name."""
 
@@ -78,22 +51,17 @@ class Relevance:
         for key in self._mentioned:
             self._keys[key.rpartition(" ")[2]].append(key)
 
-    def of(self, words: Words) -> Reach | None:
-        """What has one word of each group in reach; None where the whole program mentions none of some group.
+    def of(self, words: Words) -> set[int] | None:
+        """`id()` of the functions that have a word of each group in reach; None where the whole program mentions none
+        of some group.
 
         A word is found where a part of a name begins with it, `x$` is found as a whole name; `pattern:x` stands for
         what the knowledge's pattern `x` is found in, be it only the function's own name.
         """
-        functions: set[int] | None = None
-        names: set[str] = set()
         groups = [self._mentions(group) for group in words]
         if not all(groups):
             return None
-        for mentions in groups:
-            reached = self._closure(mentions)
-            names |= reached.names
-            functions = reached.functions if functions is None else functions & reached.functions
-        return Reach(functions or set(), names)
+        return set.intersection(*(self._closure(mentions) for mentions in groups))
 
     def _mentions(self, group: frozenset[str]) -> list[str]:
         """The keys in whose names a word of the group is found."""
@@ -109,7 +77,7 @@ class Relevance:
                 kept += [key for key in keys if not key.startswith(_OWN)]
         return kept
 
-    def _closure(self, mentions: list[str]) -> Reach:
+    def _closure(self, mentions: list[str]) -> set[int]:
         """Whatever reaches one of the mentions."""
         units = self._units
         kept: set[int] = set()
@@ -125,15 +93,12 @@ class Relevance:
                     if one is not None and one not in kept:
                         kept.add(one)
                         waiting.extend(units[one].keys)
-        functions = {
+        return {
             id(facts)
             for number, unit in enumerate(units)
             if number in kept or unit.owner in kept
             for facts in unit.functions
         }
-        names = {key.partition(" ")[2] for key in seen}
-        names.update(one.name for number in kept for one in units[number].functions)
-        return Reach(functions, names)
 
 
 def _word_pattern(word: str) -> str:
