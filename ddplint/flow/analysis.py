@@ -49,7 +49,7 @@ def analyse(
 ) -> Analysis:
     """Run the rules over a program. Crashes of a rule or of the flow end up in `errors`, the rest goes on."""
     program = Program(facts)
-    rules, reach = _applicable(program, rules, knowledge)
+    rules, reach = in_deep_thread(lambda: _applicable(program, rules, knowledge))
     if not rules:
         return Analysis([], [])
     checks = [rule.start(knowledge) for rule in rules]
