@@ -152,7 +152,8 @@ class Rank0EvaluationCheck(Check):
         super().__init__(rule, knowledge)
         self.loaders: dict[Any, _Loader] = defaultdict(_Loader)
         self.uses: list[Use] = []
-        self.monitored: set[str] = set()
+        # names by which a checkpoint is picked, with the files that say so
+        self.monitored: dict[str, set[str]] = defaultdict(set)
         self.many_processes = False
         # roots that start a process group
         self.distributed: set[int] = set()
@@ -264,7 +265,7 @@ class Rank0EvaluationCheck(Check):
                     self.seen.trained |= tag.origins & event.scope.iterating or tag.origins
             return
         if event.keywords:
-            self._monitored(event.keywords.get("monitor"))
+            self._monitored(event.scope, event.keywords.get("monitor"))
         if "process-group" in kinds:
             self.distributed.add(event.scope.root)
         elif "logs-metric" in kinds:
@@ -334,11 +335,21 @@ class Rank0EvaluationCheck(Check):
         if isinstance(shape, Entries):
             for entries in (shape, *(one.shape for one in shape.entries.values())):
                 if isinstance(entries, Entries):
-                    self._monitored(entries.entries.get("monitor"))
+                    self._monitored(event.scope, entries.entries.get("monitor"))
 
-    def _monitored(self, value: Value | None) -> None:
+    def _monitored(self, scope: Scope, value: Value | None) -> None:
         if value is not None and isinstance(value.constant, str):
-            self.monitored.add(value.constant)
+            self.monitored[value.constant].add(scope.module.path)
+
+    def _is_picked_by(self, use: Use, run: Run) -> bool:
+        """Whether some program holds both the log of a number and a checkpoint that is picked by its name."""
+        interpreter, own = run.interpreter, use.scope.module.path
+        mains = {interpreter.roots[root].partition(":")[0] for root in interpreter.main_roots}
+        return any(
+            {path, own} <= interpreter.roles.closure(start)
+            for path in sorted(self.monitored.get(use.monitored, ()))
+            for start in sorted({path, own, *mains})
+        )
 
     def _lightning_log(self, event: CallEvent) -> None:
         """`self.log` of a number of this rank's batches: kept until the monitored names are known."""
@@ -430,7 +441,7 @@ class Rank0EvaluationCheck(Check):
             origins = use.tag.origins
             if not origins or origins & self.seen.trained or not self._evaluates(use):
                 continue
-            if use.monitored and use.monitored not in self.monitored:
+            if use.monitored and not self._is_picked_by(use, run):
                 continue
             groups[origins].append(use)
         repairs = Repairs(self.seen, run)
