@@ -436,21 +436,24 @@ class Rank0EvaluationCheck(Check):
 
     def finish(self, run: Run) -> None:
         """One finding per loader: the first use of a number that comes from it; later ones are further steps."""
-        groups: dict[Origins, list[Use]] = defaultdict(list)
+        groups: dict[tuple[Origins, str], list[Use]] = defaultdict(list)
         for use in self.uses:
             origins = use.tag.origins
             if not origins or origins & self.seen.trained or not self._evaluates(use):
                 continue
             if use.monitored and not self._is_picked_by(use, run):
                 continue
-            groups[origins].append(use)
+            # a framework's hook is called by the same name in every class
+            hooked = any(isinstance(one, str) for one in origins)
+            groups[origins, use.scope.module.path if hooked else ""].append(use)
         repairs = Repairs(self.seen, run)
         seen: set[Any] = set()
         taken: set[tuple[str, int]] = set()
-        for origins, uses in groups.items():
-            if origins <= seen:
+        for (origins, hooked_in), uses in groups.items():
+            named = {(one, hooked_in) for one in origins}
+            if named <= seen:
                 continue
-            seen |= origins
+            seen |= named
             first = uses[0]
             if first.at in taken:
                 # a helper that several evaluations share: where this one uses the number itself
