@@ -214,7 +214,8 @@ class Calls(Library):
         frame.instance = function.bound or caller.instance
         frame.no_grad = caller.no_grad or "no_grad" in function.marks
         frame.autocast = caller.autocast or "autocast" in function.marks
-        frame.conditions = caller.conditions
+        if self.matters(facts):
+            frame.conditions = caller.conditions
         frame.guards = caller.guards
         frame.iterating = caller.iterating
         frame.context = len(self.memo) + 1
