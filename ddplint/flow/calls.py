@@ -171,8 +171,10 @@ class Calls(Library):
         )
         sides = tuple(guard.side for guard in caller.guards)
         key = (*key, caller.no_grad, caller.autocast, sides)
-        if self.matters(facts):
-            key = (*key, caller.conditions or None)
+        plain = self.plain.get(key)
+        if plain is not None:
+            return plain
+        anywhere, key = key, (*key, caller.conditions or None)
         here = (*key, caller.module.path, node[1])
         if key in self.loading:
             # each call makes loaders of its own
@@ -197,6 +199,9 @@ class Calls(Library):
             self.reducing.add(key)
         caller.collective |= outer
         self.memo[key] = result
+        silent = key is not here and key not in self.seeding and key not in self.reducing
+        if silent and not self.matters(facts) and not result.tags and isinstance(result.shape, (Const, Unknown)):
+            self.plain[anywhere] = result
         return result
 
     def matters(self: Interpreter, facts: FunctionFacts) -> bool:  # type: ignore[misc]
@@ -214,8 +219,7 @@ class Calls(Library):
         frame.instance = function.bound or caller.instance
         frame.no_grad = caller.no_grad or "no_grad" in function.marks
         frame.autocast = caller.autocast or "autocast" in function.marks
-        if self.matters(facts):
-            frame.conditions = caller.conditions
+        frame.conditions = caller.conditions
         frame.guards = caller.guards
         frame.iterating = caller.iterating
         frame.context = len(self.memo) + 1

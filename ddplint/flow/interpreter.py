@@ -86,6 +86,8 @@ class Interpreter(Expressions, Calls):
         self.seeding: dict[Any, frozenset[str]] = {}
         # functions that can matter to a rule; None for all
         self.relevant: set[int] | None = None
+        # results that say nothing, of calls that matter to no rule: they hold whatever branch decisions do
+        self.plain: dict[Any, Value] = {}
         # attributes that an `__init__` sets, by class and arguments
         self.attributes: dict[Any, dict[str, Value]] = {}
         self.roles = Roles(self)
