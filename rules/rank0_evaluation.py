@@ -107,6 +107,7 @@ from ddplint.flow.events import AssignEvent, CallEvent, CompareEvent, Guard, Loo
 from ddplint.flow.knowledge import Knowledge
 from ddplint.flow.run import Run
 from ddplint.flow.values import (
+    ClassValue,
     Entries,
     FunctionValue,
     Instance,
@@ -152,8 +153,10 @@ class Rank0EvaluationCheck(Check):
         super().__init__(rule, knowledge)
         self.loaders: dict[Any, _Loader] = defaultdict(_Loader)
         self.uses: list[Use] = []
-        # names by which a checkpoint is picked, with the files that say so
-        self.monitored: dict[str, set[str]] = defaultdict(set)
+        # classes -> roots that make objects of them
+        self.made_in: dict[int, set[int]] = defaultdict(set)
+        # names by which a checkpoint is picked, with the files that say so and the roots in which they do
+        self.monitored: dict[str, set[tuple[str, int]]] = defaultdict(set)
         self.many_processes = False
         # roots that start a process group
         self.distributed: set[int] = set()
@@ -264,6 +267,8 @@ class Rank0EvaluationCheck(Check):
                     # in a loop, the value is of the loop's own batches
                     self.seen.trained |= tag.origins & event.scope.iterating or tag.origins
             return
+        if isinstance(event.callee.shape, ClassValue):
+            self.made_in[id(event.callee.shape.facts)].add(event.scope.root)
         if event.keywords:
             self._monitored(event.scope, event.keywords.get("monitor"))
         if "process-group" in kinds:
@@ -339,17 +344,21 @@ class Rank0EvaluationCheck(Check):
 
     def _monitored(self, scope: Scope, value: Value | None) -> None:
         if value is not None and isinstance(value.constant, str):
-            self.monitored[value.constant].add(scope.module.path)
+            self.monitored[value.constant].add((scope.module.path, scope.root))
 
     def _is_picked_by(self, use: Use, run: Run) -> bool:
-        """Whether some program holds both the log of a number and a checkpoint that is picked by its name."""
+        """Whether the program that makes the object which logs a number also picks checkpoints by that name."""
         interpreter, own = run.interpreter, use.scope.module.path
-        mains = {interpreter.roots[root].partition(":")[0] for root in interpreter.main_roots}
-        return any(
-            {path, own} <= interpreter.roles.closure(start)
-            for path in sorted(self.monitored.get(use.monitored, ()))
-            for start in sorted({path, own, *mains})
-        )
+        owner = use.scope.instance.shape if use.scope.instance is not None else None
+        made = self.made_in.get(id(owner.class_.facts), set()) if isinstance(owner, Instance) else set()
+        closure, watching = interpreter.roles.closure, self.monitored.get(use.monitored, set())
+        files = {root: interpreter.roots[root].partition(":")[0] for root in {*made, *interpreter.main_roots}}
+        if made:
+            # a helper that several programs share is run for the first of them only
+            shared = {path for path, root in watching if interpreter.roots[root].partition(":")[0] != path}
+            return any(root in made for _, root in watching) or any(shared & closure(files[root]) for root in made)
+        starts = {own, *files.values(), *(path for path, _ in watching)}
+        return any({path, own} <= closure(start) for path, _ in watching for start in starts)
 
     def _lightning_log(self, event: CallEvent) -> None:
         """`self.log` of a number of this rank's batches: kept until the monitored names are known."""
