@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 MAX_OPTIONS = 8
 MAX_STEPS = 12
-MAX_KEY_DEPTH = 5
+MAX_KEY_DEPTH = 3
 
 
 class Condition(NamedTuple):
