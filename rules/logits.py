@@ -16,6 +16,7 @@ from ddplint.flow.events import CallEvent
 from ddplint.flow.knowledge import Knowledge
 from ddplint.flow.values import Elements, Entries, FunctionValue, Instance, Items, Made, Value
 from ddplint.program.program import FunctionFacts, Module, Program
+from ddplint.rules.statements import blocks_of
 
 Node = list[Any]
 # file and packed position of an expression
@@ -202,21 +203,6 @@ def statements_of(body: list[Node], around: tuple[Node, ...] = ()) -> Iterator[t
         yield statement, around
         for block in blocks_of(statement):
             yield from statements_of(block, (*around, statement))
-
-
-def blocks_of(statement: Node) -> list[list[Node]]:
-    kind = statement[0]
-    if kind in ("if", "while"):
-        return [statement[3], statement[4]]
-    if kind == "for":
-        return [statement[4], statement[5]]
-    if kind == "with":
-        return [statement[3]]
-    if kind == "try":
-        return [statement[2], *(one[2] for one in statement[3]), statement[4], statement[5]]
-    if kind == "match":
-        return [one[2] for one in statement[3]]
-    return []
 
 
 def own_expressions(statement: Node) -> list[Any]:

@@ -352,10 +352,10 @@ class Rank0EvaluationCheck(Check):
         owner = use.scope.instance.shape if use.scope.instance is not None else None
         made = self.made_in.get(id(owner.class_.facts), set()) if isinstance(owner, Instance) else set()
         closure, watching = interpreter.roles.closure, self.monitored.get(use.monitored, set())
-        files = {root: interpreter.roots[root].partition(":")[0] for root in {*made, *interpreter.main_roots}}
+        files = {root: interpreter.roles.root_of(root)[0] for root in {*made, *interpreter.main_roots}}
         if made:
             # a helper that several programs share is run for the first of them only
-            shared = {path for path, root in watching if interpreter.roots[root].partition(":")[0] != path}
+            shared = {path for path, root in watching if interpreter.roles.root_of(root)[0] != path}
             return any(root in made for _, root in watching) or any(shared & closure(files[root]) for root in made)
         starts = {own, *files.values(), *(path for path, _ in watching)}
         return any({path, own} <= closure(start) for path, _ in watching for start in starts)

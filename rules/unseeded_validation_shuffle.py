@@ -279,7 +279,7 @@ class UnseededValidationShuffleCheck(Check):
     def _broken(self, roles: Roles, event: CallEvent) -> bool:
         """Whether this program cannot start, for the project lacks a module that it imports, and others do seed."""
         interpreter = roles.interpreter
-        path = interpreter.roots.get(event.scope.root, "").partition(":")[0]
+        path, _ = roles.root_of(event.scope.root)
         module = next((one for one in interpreter.program.modules if one.path == path), None)
         if module is None or not any(_missing(interpreter.program, module, node) for node in module.statements()):
             return False

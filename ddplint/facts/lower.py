@@ -1,8 +1,7 @@
 """Lower one parsed file to facts.
 
 A node is a list `[kind, position, ...]`; `pack` and `unpack` turn a position into one integer and back. Rows count
-from 1, columns
-from 0, in characters. None stands for an absent child.
+from 1, columns from 0, in characters. None stands for an absent child.
 
 Expressions
     const value | name id | attr value name | call function args keywords | bin op left right | unary op operand

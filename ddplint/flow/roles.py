@@ -752,7 +752,7 @@ class Roles:
         rows = [row for row in self.seedings if family in row.families and (before is None or row.precedes(before))]
         if not rows:
             return False
-        path, _ = self._root_of(scope.root)
+        path, _ = self.root_of(scope.root)
         inside = self.closure(path)
         if any(row.root == scope.root or (row.top_level and row.module in inside) for row in rows):
             return True
@@ -760,7 +760,7 @@ class Roles:
             return False
         dynamic = scope.function is not None and scope.function.owner is not None and not self._imported(path)
         for row in rows:
-            other, starts = self._root_of(row.root)
+            other, starts = self.root_of(row.root)
             if self.knowledge.matches("test_file", other):
                 continue
             if other == path:
@@ -793,7 +793,7 @@ class Roles:
 
     def in_test(self, scope: Scope) -> bool:
         """Whether a place is part of a test, or run by one alone."""
-        paths = {scope.module.path, self._root_of(scope.root)[0], *(place.path for place in scope.callers)}
+        paths = {scope.module.path, self.root_of(scope.root)[0], *(place.path for place in scope.callers)}
         return any(self.knowledge.matches("test_file", path) for path in paths)
 
     def _framework_made(self, scope: Scope) -> bool:
@@ -803,7 +803,7 @@ class Roles:
             "lightning" in base.lower() for base in self.interpreter.library_bases(instance.class_)
         )
 
-    def _root_of(self, root: int) -> tuple[str, bool]:
+    def root_of(self, root: int) -> tuple[str, bool]:
         """The file of a root, and whether a user starts the program there."""
         name = self.interpreter.roots.get(root, "")
         path, _, function = name.rpartition(":")
