@@ -19,6 +19,7 @@ from ddplint.documentation import page_url, render
 from ddplint.engine import check, fill_edits, fix
 from ddplint.files import PathError, absolute, common_folder
 from ddplint.findings import SEVERITIES
+from ddplint.patterns import Pattern
 from ddplint.registry import discover
 from ddplint.report import render_concise, render_json, render_statistics, render_summary, render_text
 from ddplint.report.style import Style, printable, wants_colour
@@ -119,7 +120,7 @@ def check_command(
         fail_on=fail_on,
     )
     if exclude:
-        settings = override(settings, exclude=exclude, exclude_root=Path.cwd())
+        settings = override(settings, exclude=tuple(Pattern(text, Path.cwd()) for text in exclude))
     if verbose:
         _note(f"configuration: {settings.source or 'defaults'}")
     line = _ProgressLine(sys.stderr, sys.stdout)
@@ -177,7 +178,7 @@ def fix_command(
         fail_on=fail_on,
     )
     if exclude:
-        settings = override(settings, exclude=exclude, exclude_root=Path.cwd())
+        settings = override(settings, exclude=tuple(Pattern(text, Path.cwd()) for text in exclude))
     if unsafe_fixes and not apply:
         _note("--unsafe-fixes only matters with --apply: the diff shows all repairs")
     line = _ProgressLine(sys.stderr, sys.stdout)

@@ -26,7 +26,7 @@ from ddplint.findings import Finding
 from ddplint.registry import discover
 from ddplint.result import Result
 from ddplint.rules.base import Rule
-from ddplint.selection import select_rules
+from ddplint.selection import Policy, chosen_rules
 from ddplint.source import (
     SourceFile,
     Sources,
@@ -155,15 +155,15 @@ def check(
 
     Raises ConfigError and PathError for what the user got wrong; a crash of the analysis ends up in `errors`.
     """
-    chosen = select_rules(
-        discover() if rules is None else rules, settings.select, settings.ignore, settings.extend_select
-    )
-    file_set = find_files(paths, settings.exclude, settings.exclude_root)
+    every = discover() if rules is None else rules
+    chosen = chosen_rules(every, settings)
+    policy = Policy(every, settings)
+    file_set = find_files(paths, settings.excluded)
     analysis = _analyse(file_set, settings, chosen, core or DefaultCore(), progress)
     sources = Sources()
-    findings, used, suppressed = _unsuppressed(
-        sorted({finding for finding in analysis.findings if _is_shown(finding, file_set.shown)}, key=_order), sources
-    )
+    found = set(policy.grade(analysis.findings))
+    shown = (finding for finding in found if policy.counts(finding) and _is_shown(finding, file_set.shown))
+    findings, used, suppressed = _unsuppressed(sorted(shown, key=_order), sources)
     return Result(
         findings=tuple(findings),
         skipped=tuple(sorted({*analysis.skipped, *file_set.skipped})),
@@ -184,7 +184,7 @@ def fill_edits(result: Result, paths: Sequence[str], settings: Settings, rules: 
         return result
     from ddplint.fixing.plan import with_edits
 
-    program = _Program(find_files(paths, settings.exclude, settings.exclude_root))
+    program = _Program(find_files(paths, settings.excluded))
     findings = with_edits(result.findings, discover() if rules is None else rules, program.document)
     return replace(result, findings=findings)
 
@@ -203,8 +203,8 @@ def fix(
     from ddplint.fixing.write import Write, clean, refusal, scratch_folder, write_all
 
     every = discover() if rules is None else tuple(rules)
-    chosen = {rule.code for rule in select_rules(every, settings.select, settings.ignore, settings.extend_select)}
-    program = _Program(find_files(paths, settings.exclude, settings.exclude_root))
+    chosen = {rule.code for rule in chosen_rules(every, settings)}
+    program = _Program(find_files(paths, settings.excluded))
     root = str(program.file_set.root)
     if apply:
         clean(os.path.dirname(os.path.realpath(ref.path)) for ref in program.file_set.files)
@@ -312,7 +312,8 @@ class _Trial:
         self._scratch = scratch
         # without a cache the files that stay as they are would be read anew in each round
         self._cache = cache_folder() if settings.cache else scratch / "facts"
-        self._knowledge = core.load_knowledge(settings.knowledge)
+        self._policy = Policy(rules, settings)
+        self._knowledge = core.load_knowledge(settings.knowledge_files)
         self.skipped: tuple[tuple[str, str], ...] = ()
         self.files = 0
 
@@ -336,10 +337,13 @@ class _Trial:
             self._program.hashes = dict(built.hashes)
             self.skipped = tuple(built.skipped)
             self.files = len(files) - len(built.skipped)
-        findings = tuple(sorted(set(analysed.findings), key=_order))
-        mine = [one for one in findings if one.code in self._chosen and _is_shown(one, file_set.shown)]
+        findings = tuple(sorted(set(self._policy.grade(analysed.findings)), key=_order))
+        mine = [one for one in findings if one.code in self._chosen and self._is_wanted(one)]
         kept, _, _ = _unsuppressed(mine, self._program.sources(documents))
         return Checked(findings, tuple(kept), tuple(analysed.errors), tuple(built.skipped))
+
+    def _is_wanted(self, finding: Finding) -> bool:
+        return self._policy.counts(finding) and _is_shown(finding, self._program.file_set.shown)
 
     def _reference(self, ref: SourceRef, documents: Mapping[str, Document]) -> SourceRef:
         document = documents.get(ref.display)
@@ -394,7 +398,7 @@ def _analyse(file_set: FileSet, settings: Settings, rules: Sequence[Rule], core:
     kept = _from_data(cache.load(key)) if cache else None
     if kept is not None:
         return kept
-    knowledge = core.load_knowledge(settings.knowledge)
+    knowledge = core.load_knowledge(settings.knowledge_files)
     try:
         built = core.build_facts(file_set.files, settings.jobs or _cores(), folder, partial(progress, "files"))
         analysed = core.analyse(built.facts, file_set.root, rules, knowledge, partial(progress, "functions"))
@@ -447,8 +451,8 @@ def _key(
     unreadable: tuple[tuple[str, str], ...],
 ) -> str:
     parts = [program_fingerprint(), str(file_set.root), os.getcwd(), str(len(rules)), *(rule.code for rule in rules)]
-    parts.append(str(len(settings.knowledge)))
-    for path in settings.knowledge:
+    parts.append(str(len(settings.knowledge_files)))
+    for path in settings.knowledge_files:
         try:
             parts += [str(path), content_hash(read_bytes(str(path)))]
         except Unreadable as trouble:

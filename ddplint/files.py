@@ -10,6 +10,8 @@ from pathlib import Path, PurePath
 
 from pathspec import GitIgnoreSpec
 
+from ddplint.patterns import PathPatterns, Pattern, gitignore_spec, match_below, relative_path
+
 DEFAULT_EXCLUDES = frozenset(
     {
         ".bzr", ".direnv", ".eggs", ".git", ".hg", ".ipynb_checkpoints", ".mypy_cache", ".nox", ".pants.d",
@@ -50,11 +52,7 @@ class FileSet:
 
 def display_path(path: str | PurePath, cwd: str) -> str:
     """Relative to `cwd` when below it, else absolute; with forward slashes."""
-    text = os.fspath(path)
-    base = cwd if cwd.endswith(os.sep) else cwd + os.sep
-    if text.startswith(base):
-        text = text[len(base) :]
-    return text if os.sep == "/" else text.replace(os.sep, "/")
+    return relative_path(path, cwd)
 
 
 def project_root(start: Path) -> Path | None:
@@ -79,9 +77,7 @@ def absolute(path: str | Path) -> Path:
     return Path(os.path.abspath(path))
 
 
-def find_files(
-    paths: Sequence[str], exclude: Sequence[str] = (), exclude_root: Path | None = None, cwd: str | None = None
-) -> FileSet:
+def find_files(paths: Sequence[str], exclude: Sequence[Pattern] = (), cwd: str | None = None) -> FileSet:
     """The files that the given paths stand for.
 
     Folders are walked; what is named explicitly is read in any case. Single files bring the whole project as context.
@@ -93,8 +89,7 @@ def find_files(
             raise PathError(f"no such file or folder: {display_path(path, cwd)}")
     folders = [path for path in given if path.is_dir()]
     singles = [path for path in given if not path.is_dir()]
-    spec = _spec(list(exclude))
-    walk = _Walk(cwd, spec, str(exclude_root or cwd))
+    walk = _Walk(cwd, PathPatterns(exclude))
     common = common_folder(given)
     root = project_root(common) or common
     for folder in folders:
@@ -121,30 +116,14 @@ def _context(file: Path) -> Path | None:
     return None if file.parent in crowded else file.parent
 
 
-def _spec(lines: list[str]) -> GitIgnoreSpec:
-    try:
-        return GitIgnoreSpec.from_lines(lines)
-    except ValueError:
-        return GitIgnoreSpec.from_lines(line for line in lines if _is_pattern(line))
-
-
-def _is_pattern(line: str) -> bool:
-    try:
-        GitIgnoreSpec.from_lines([line])
-    except ValueError:
-        return False
-    return True
-
-
 class _Walk:
     """Walks folders in sorted order; links to folders are not followed, so that loops cannot arise."""
 
-    def __init__(self, cwd: str, exclude: GitIgnoreSpec, exclude_root: str) -> None:
+    def __init__(self, cwd: str, exclude: PathPatterns) -> None:
         self.cwd = cwd
         self.found: set[str] = set()
         self.skipped: set[tuple[str, str]] = set()
         self._exclude = exclude
-        self._exclude_root = exclude_root
         self._visited: set[str] = set()
         self._links: set[str] = set()
 
@@ -187,7 +166,7 @@ class _Walk:
             if own is not None:
                 chain = [*chain, (folder, own)]
             for entry, is_folder in self._entries(folder):
-                if self._excluded(entry.path, is_folder) or self._ignored(entry.path, is_folder, chain):
+                if self._exclude.match(entry.path, is_folder) or self._ignored(entry.path, is_folder, chain):
                     continue
                 if is_folder:
                     pending.append((entry.path, chain))
@@ -213,22 +192,12 @@ class _Walk:
             except OSError as error:
                 self.skipped.add((display_path(entry.path, self.cwd), error.strerror or "cannot be read"))
 
-    def _excluded(self, path: str, is_folder: bool) -> bool:
-        return len(self._exclude) > 0 and _match(self._exclude_root, self._exclude, path, is_folder) is True
-
     def _ignored(self, path: str, is_folder: bool, chain: list[tuple[str, GitIgnoreSpec]]) -> bool:
         for folder, spec in reversed(chain):
-            answer = _match(folder, spec, path, is_folder)
+            answer = match_below(folder, spec, path, is_folder)
             if answer is not None:
                 return answer
         return False
-
-
-def _match(folder: str, spec: GitIgnoreSpec, path: str, is_folder: bool) -> bool | None:
-    relative = display_path(path, folder)
-    if relative == path:
-        return None
-    return spec.check_file(f"{relative}/" if is_folder else relative).include
 
 
 def _ignore_file(folder: str) -> GitIgnoreSpec | None:
@@ -238,5 +207,5 @@ def _ignore_file(folder: str) -> GitIgnoreSpec | None:
             lines = file.read().decode("utf-8", "replace").splitlines()
     except OSError:
         return None
-    spec = _spec(lines)
+    spec = gitignore_spec(lines)
     return spec if len(spec) else None

@@ -121,6 +121,28 @@ def test_broken_configuration(run) -> None:  # type: ignore[no-untyped-def]
     assert run("check", "--isolated").code == 0
 
 
+def test_severity_counts_for_report_and_exit_code(run) -> None:  # type: ignore[no-untyped-def]
+    Path(".ddplint.yaml").write_text("severity: {DDP204: error, DDP101: note}\n")
+    Path("pyproject.toml").unlink()
+    write(a="BUG101 = 1\n", b="BUG204 = 1\n")
+    ran = run("check", "--fail-on", "error", "--output-format", "json")
+    assert [(item["code"], item["severity"]) for item in json.loads(ran.out)] == [
+        ("DDP101", "note"),
+        ("DDP204", "error"),
+    ]
+    assert ran.code == 1
+    assert run("check", "--fail-on", "warning", "a.py").code == 0
+
+
+def test_per_file_ignores_hold_for_check_and_fix(run) -> None:  # type: ignore[no-untyped-def]
+    Path("pyproject.toml").write_text('[tool.ddplint.per-file-ignores]\n"old/" = ["DDP2"]\n')
+    write(a="BUG203 = 1\n", old__b="BUG203 = BUG101 = 1\n")
+    ran = run("check", "--output-format", "json")
+    assert ran.found == [("DDP203", "a.py", 1), ("DDP101", "old/b.py", 1)]
+    left = [" ".join(line.split()[1:3]) for line in run("fix").err.splitlines() if line.startswith("left ")]
+    assert left == ["a.py:1:1: DDP203", "old/b.py:1:10: DDP101"]
+
+
 def test_crash_names_the_place(run) -> None:  # type: ignore[no-untyped-def]
     write(a="x  # CRASH\n")
     ran = run("check")

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from ddplint.files import FileSet, PathError, find_files, project_root
+from ddplint.patterns import Pattern
 
 
 def tree(root: Path, *names: str) -> None:
@@ -70,9 +71,16 @@ def test_broken_ignore_pattern_is_passed_over(tmp_path: Path) -> None:
 
 def test_exclude_patterns_count_from_their_root(tmp_path: Path) -> None:
     tree(tmp_path, "p/a.py", "p/third/b.py", "q/third/c.py")
-    assert names(find(tmp_path, exclude=("/p/third",))) == ["p/a.py", "q/third/c.py"]
-    assert names(find(tmp_path, exclude=("third",))) == ["p/a.py"]
-    assert names(find(tmp_path, exclude=("/third",), exclude_root=tmp_path / "p")) == ["p/a.py", "q/third/c.py"]
+    assert names(find(tmp_path, exclude=[Pattern("/p/third", tmp_path)])) == ["p/a.py", "q/third/c.py"]
+    assert names(find(tmp_path, exclude=[Pattern("third", tmp_path)])) == ["p/a.py"]
+    assert names(find(tmp_path, exclude=[Pattern("/third", tmp_path / "p")])) == ["p/a.py", "q/third/c.py"]
+
+
+def test_later_folder_wins_where_exclude_patterns_differ(tmp_path: Path) -> None:
+    tree(tmp_path, "third/a.py", "third/b.py")
+    everything, but = Pattern("*.py", tmp_path), Pattern("!a.py", tmp_path / "third")
+    assert names(find(tmp_path, exclude=[everything, but])) == ["third/a.py"]
+    assert names(find(tmp_path, exclude=[but, everything])) == []
 
 
 def test_links(tmp_path: Path) -> None:
