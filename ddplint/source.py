@@ -1,30 +1,27 @@
-"""One file: bytes to text, notebook cells, suppression comments."""
+"""One file: bytes to text, suppression comments."""
 
 from __future__ import annotations
 
-import ast
 import codecs
 import hashlib
 import io
-import json
 import os
 import re
 import stat
 import tokenize
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
+
+from ddplint.notebook import NOTEBOOK_SUFFIX, Cell, NotANotebook, plain, read_notebook
 
 SIZE_LIMIT = 5_000_000
+# most of a notebook is pictures
+NOTEBOOK_SIZE_LIMIT = 50_000_000
 
 _BLANKET = re.compile(r"#\s*(?P<kind>noqa|ddplint\s*:\s*ignore)(?!\w)(?P<rest>[^#]*)", re.IGNORECASE)
 _NOQA_CODES = re.compile(r"\s*:\s*(?P<codes>[A-Z][A-Z0-9]*[0-9]+(?:[\s,]+[A-Z][A-Z0-9]*[0-9]+)*)", re.IGNORECASE)
 _IGNORE_CODES = re.compile(r"\s*\[(?P<codes>[^\]]*)\]")
-_MAGIC = re.compile(r"\s*(?:[%!?]|[\w.]+\?{1,2}\s*$)")
-_MAGIC_ASSIGNMENT = re.compile(r"(?P<target>\s*[\w.,\s]+?=\s*)[%!](?!=)")
-# cell magics whose body is Python
-_PYTHON_CELLS = {"capture", "prun", "time", "timeit"}
-_SCAN = re.compile(r'"""|\'\'\'|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'|#[^\n]*|\\\n|[(\[{]|[)\]}]|\n', re.DOTALL)
 
 
 class Unreadable(Exception):
@@ -34,15 +31,6 @@ class Unreadable(Exception):
         super().__init__(path, reason)
         self.path = path
         self.reason = reason
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """A code cell of a notebook: its number among the code cells, and the rows of the joined text that hold it."""
-
-    number: int
-    first_row: int
-    last_row: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +79,10 @@ def content_hash(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
-def read_bytes(path: str, limit: int = SIZE_LIMIT) -> bytes:
-    """The bytes of a regular file no larger than `limit`."""
+def read_bytes(path: str, limit: int | None = None) -> bytes:
+    """The bytes of a regular file no larger than `limit` (default: what is sensible for its kind)."""
+    if limit is None:
+        limit = NOTEBOOK_SIZE_LIMIT if path.endswith(NOTEBOOK_SUFFIX) else SIZE_LIMIT
     try:
         status = os.stat(path)
         if stat.S_ISDIR(status.st_mode):
@@ -111,7 +101,7 @@ def read_bytes(path: str, limit: int = SIZE_LIMIT) -> bytes:
         raise Unreadable(path, getattr(error, "strerror", None) or str(error)) from None
 
 
-def read_source(path: str, limit: int = SIZE_LIMIT) -> SourceFile:
+def read_source(path: str, limit: int | None = None) -> SourceFile:
     """Read one Python file or notebook; raises Unreadable."""
     return parse_source(path, read_bytes(path, limit))
 
@@ -121,17 +111,20 @@ def parse_source(path: str, data: bytes) -> SourceFile:
     if b"\x00" in data:
         raise Unreadable(path, "binary (contains NUL bytes)")
     bom = data.startswith(codecs.BOM_UTF8)
-    notebook = path.endswith(".ipynb")
+    notebook = path.endswith(NOTEBOOK_SUFFIX)
     encoding = "utf-8" if notebook else _encoding(path, data)
     try:
         text = data[len(codecs.BOM_UTF8) if bom else 0 :].decode(encoding)
     except (UnicodeError, LookupError, ValueError):
         raise Unreadable(path, f"not decodable as {encoding}") from None
     newline = _newline(text)
-    text = _plain(text)
+    text = plain(text)
     cells: tuple[Cell, ...] = ()
     if notebook:
-        text, cells = _notebook(path, text)
+        try:
+            text, cells = read_notebook(text)
+        except NotANotebook as trouble:
+            raise Unreadable(path, str(trouble)) from None
     return SourceFile(path, text, encoding, bom, newline, content_hash(data), cells)
 
 
@@ -158,106 +151,6 @@ def _newline(text: str) -> Literal["\n", "\r\n", "\r", "mixed"]:
     if len(used) > 1:
         return "mixed"
     return used[0] if used else "\n"
-
-
-def _plain(text: str) -> str:
-    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
-
-
-def _notebook(path: str, text: str) -> tuple[str, tuple[Cell, ...]]:
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError):
-        raise Unreadable(path, "not a notebook (broken JSON)") from None
-    if not isinstance(content, dict):
-        raise Unreadable(path, "not a notebook")
-    metadata = _mapping(content.get("metadata"))
-    language_info, kernel = _mapping(metadata.get("language_info")), _mapping(metadata.get("kernelspec"))
-    language = language_info.get("name") or kernel.get("language")
-    if isinstance(language, str) and not language.lower().startswith(("python", "ipython")):
-        raise Unreadable(path, f"a notebook in {language[:40]}")
-    sheets = content.get("worksheets")
-    entries = content.get("cells")
-    if entries is None and isinstance(sheets, list) and sheets:
-        entries = _mapping(sheets[0]).get("cells")
-    if not isinstance(entries, list):
-        raise Unreadable(path, "not a notebook (no cells)")
-    lines: list[str] = []
-    cells: list[Cell] = []
-    for entry in map(_mapping, entries):
-        if entry.get("cell_type") != "code":
-            continue
-        source = entry.get("source", entry.get("input", ""))
-        if isinstance(source, list):
-            source = "".join(part for part in source if isinstance(part, str))
-        body = _python_cell(_plain(source) if isinstance(source, str) else "").split("\n")
-        cells.append(Cell(len(cells) + 1, len(lines) + 1, len(lines) + len(body)))
-        lines += body
-    return "".join(f"{line}\n" for line in lines), tuple(cells)
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _python_cell(text: str) -> str:
-    """A cell's text with the lines that only IPython knows replaced; rows stay where they are."""
-    first = text.lstrip().partition("\n")[0]
-    if first.startswith("%%"):
-        if first[2:].split(" ")[0] not in _PYTHON_CELLS:
-            return "\n".join("pass" for _ in text.split("\n"))
-    elif not re.search(r"[%!?]", text) or _parses(text):
-        return text
-    lines = text.split("\n")
-    row = 0
-    while row < len(lines):
-        height = 1
-        assignment = _MAGIC_ASSIGNMENT.match(lines[row])
-        if _MAGIC.match(lines[row]) or assignment:
-            while lines[row + height - 1].endswith("\\") and row + height < len(lines):
-                height += 1
-            indent = re.match(r"\s*", lines[row])
-            replacement = f"{assignment['target']}None" if assignment else f"{indent[0] if indent else ''}pass"
-            lines[row : row + height] = [replacement, *[""] * (height - 1)]
-        else:
-            height = _logical_height(lines, row)
-        row += height
-    return "\n".join(lines)
-
-
-def _parses(text: str) -> bool:
-    try:
-        ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    return True
-
-
-def _logical_height(lines: list[str], row: int) -> int:
-    """Rows of the logical line that starts at `row`."""
-    text = "\n".join(lines[row:])
-    depth = height = position = 0
-    while match := _SCAN.search(text, position):
-        token, position = match[0], match.end()
-        if token in ('"""', "'''"):
-            end = text.find(token, position)
-            if end < 0:
-                break
-            height += text.count("\n", position, end)
-            position = end + 3
-        elif token in "([{":
-            depth += 1
-        elif token in ")]}":
-            depth -= 1
-        elif token == "\\\n":
-            height += 1
-        elif token == "\n":
-            height += 1
-            if depth <= 0:
-                return height
-        else:
-            height += token.count("\n")
-    return len(lines) - row
 
 
 def suppressions(text: str) -> tuple[Suppression, ...]:
@@ -312,7 +205,7 @@ class Sources:
 
     def cell_position(self, path: str, row: int) -> tuple[int, int] | None:
         """`(cell number, row within it)` if the file is a notebook."""
-        if not path.endswith(".ipynb"):
+        if not path.endswith(NOTEBOOK_SUFFIX):
             return None
         source = self.get(path)
         return source.cell_position(row) if source else None

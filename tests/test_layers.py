@@ -12,7 +12,14 @@ ROOT = Path(__file__).parent.parent
 
 # a part may import parts of its own row and of rows above it
 LAYERS = (
-    ("ddplint.findings", "ddplint.source", "ddplint.documentation", "ddplint.knowledge", "ddplint.patterns"),
+    (
+        "ddplint.documentation",
+        "ddplint.findings",
+        "ddplint.knowledge",
+        "ddplint.notebook",
+        "ddplint.patterns",
+        "ddplint.source",
+    ),
     ("ddplint.files", "ddplint.result", "ddplint.config"),
     ("ddplint.facts",),
     ("ddplint.program",),

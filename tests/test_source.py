@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
@@ -9,16 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ddplint.source import SourceFile, Sources, Suppression, Unreadable, parse_source, read_source, suppressions
-
-
-def notebook(*cells: str | list[str], **metadata: object) -> bytes:
-    content = {
-        "cells": [{"cell_type": "markdown", "source": "# title"}]
-        + [{"cell_type": "code", "source": cell} for cell in cells],
-        "metadata": metadata,
-        "nbformat": 4,
-    }
-    return json.dumps(content).encode()
 
 
 def reason(data: bytes, path: str = "x.py") -> str:
@@ -99,51 +88,6 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
             assert trouble.reason
         else:
             assert "\r" not in source.text
-
-
-@given(st.text(alphabet="ab#\"'\\\n ()%!?=", max_size=80))
-def test_notebook_rows_stay(text: str) -> None:
-    source = parse_source("x.ipynb", notebook(text, "last = 1"))
-    assert source.text.count("\n") == text.count("\n") + 2
-    assert source.text.split("\n")[text.count("\n") + 1] == "last = 1"
-
-
-def test_notebook_positions() -> None:
-    source = parse_source("x.ipynb", notebook(["import torch\n", "x = 1"], "", "y = 2\nz = 3\n"))
-    assert source.text == "import torch\nx = 1\n\ny = 2\nz = 3\n\n"
-    assert [source.cell_position(row) for row in range(1, 7)] == [(1, 1), (1, 2), (2, 1), (3, 1), (3, 2), (3, 3)]
-    assert source.cell_position(7) is None
-    assert parse_source("x.py", b"x\n").cell_position(1) is None
-
-
-@pytest.mark.parametrize(
-    ("cell", "expected"),
-    [
-        pytest.param("!pip install torch\nx = 1", "pass\nx = 1", id="shell"),
-        pytest.param("%matplotlib inline\nx = 1", "pass\nx = 1", id="line magic"),
-        pytest.param("%%time\nx = 1", "pass\nx = 1", id="cell magic over Python"),
-        pytest.param("%%bash\necho 'x'\nfor", "pass\npass\npass", id="cell magic over another language"),
-        pytest.param("if a:\n    !ls it's\nx = 1", "if a:\n    pass\nx = 1", id="indented, with a quote"),
-        pytest.param("files = !ls\nx = 1", "files = None\nx = 1", id="assignment"),
-        pytest.param("!a \\\n  b\nx = 1", "pass\n\nx = 1", id="continued"),
-        pytest.param("torch.sum?\nx = 1", "pass\nx = 1", id="help"),
-        pytest.param("!ls\nx = ('%d'\n% 3)", "pass\nx = ('%d'\n% 3)", id="modulo in brackets is none"),
-        pytest.param('!ls\nx = """\n!no\n"""', 'pass\nx = """\n!no\n"""', id="in a string is none"),
-        pytest.param("x = 5 %\\\n3", "x = 5 %\\\n3", id="plain Python is left alone"),
-    ],
-)
-def test_magics(cell: str, expected: str) -> None:
-    assert parse_source("x.ipynb", notebook(cell)).text == expected + "\n"
-
-
-def test_notebook_forms() -> None:
-    old = {"worksheets": [{"cells": [{"cell_type": "code", "input": ["x = 1"]}]}]}
-    assert parse_source("x.ipynb", json.dumps(old).encode()).text == "x = 1\n"
-    assert reason(b"{", "x.ipynb") == "not a notebook (broken JSON)"
-    assert reason(b"[1]", "x.ipynb") == "not a notebook"
-    assert reason(b"{}", "x.ipynb") == "not a notebook (no cells)"
-    assert reason(b"[" * 200_000, "x.ipynb") == "not a notebook (broken JSON)"
-    assert reason(notebook("x", language_info={"name": "julia"}), "x.ipynb") == "a notebook in julia"
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from ddplint.files import SourceRef
 from ddplint.source import Unreadable, content_hash, parse_source, read_bytes
 
 # raise it whenever the form of facts changes: facts of another form are not read from the cache
-FACTS_VERSION = "6"
+FACTS_VERSION = "7"
 _FEW = 24
 _CHUNK = 16
 
@@ -66,7 +66,9 @@ def _facts_of(reference: SourceRef, cache: str | None) -> _One:
         return _One(reference.display, b"", "", 0, "", trouble.reason)
     digest = content_hash(data)
     lines = source.text.count("\n") + 1
-    place = Path(cache, f"{digest}.facts") if cache else None
+    # the same bytes mean something else in a notebook
+    form = "-cells" if source.cells else ""
+    place = Path(cache, f"{digest}{form}.facts") if cache else None
     kept = _load(place) if place else None
     if kept is not None:
         return _One(reference.display, kept[0], kept[1], lines, digest)
@@ -75,7 +77,9 @@ def _facts_of(reference: SourceRef, cache: str | None) -> _One:
             warnings.simplefilter("ignore")
             record = lower(source.text)
     except SyntaxError as problem:
-        reason = f"no Python 3 that this interpreter reads: {problem.msg} (line {problem.lineno})"
+        cell = source.cell_position(problem.lineno or 1)
+        where = f"cell {cell[0]}, line {cell[1]}" if cell else f"line {problem.lineno}"
+        reason = f"no Python 3 that this interpreter reads: {problem.msg} ({where})"
         return _One(reference.display, b"", "", lines, digest, reason)
     except (RecursionError, MemoryError):
         return _One(reference.display, b"", "", lines, digest, "nested too deeply")
