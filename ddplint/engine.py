@@ -27,16 +27,8 @@ from ddplint.registry import discover
 from ddplint.result import Result
 from ddplint.rules.base import Rule
 from ddplint.selection import Policy, chosen_rules
-from ddplint.source import (
-    SourceFile,
-    Sources,
-    Suppression,
-    Unreadable,
-    content_hash,
-    parse_source,
-    read_bytes,
-    suppressions,
-)
+from ddplint.source import SourceFile, Sources, Unreadable, content_hash, parse_source, read_bytes
+from ddplint.suppression import sift
 
 if TYPE_CHECKING:
     from ddplint.fixing.documents import Document
@@ -163,15 +155,15 @@ def check(
     sources = Sources()
     found = set(policy.grade(analysis.findings))
     shown = (finding for finding in found if policy.counts(finding) and _is_shown(finding, file_set.shown))
-    findings, used, suppressed = _unsuppressed(sorted(shown, key=_order), sources)
+    sifted = sift(sorted(shown, key=_order), sources)
     return Result(
-        findings=tuple(findings),
+        findings=sifted.kept,
         skipped=tuple(sorted({*analysis.skipped, *file_set.skipped})),
         errors=analysis.errors,
         files_read=analysis.files,
         lines_read=analysis.lines,
-        suppressed=suppressed,
-        used=tuple(used),
+        suppressed=sifted.count,
+        silenced=sifted.silenced,
         shown=file_set.shown,
         from_cache=analysis.from_cache,
         sources=sources,
@@ -339,8 +331,8 @@ class _Trial:
             self.files = len(files) - len(built.skipped)
         findings = tuple(sorted(set(self._policy.grade(analysed.findings)), key=_order))
         mine = [one for one in findings if one.code in self._chosen and self._is_wanted(one)]
-        kept, _, _ = _unsuppressed(mine, self._program.sources(documents))
-        return Checked(findings, tuple(kept), tuple(analysed.errors), tuple(built.skipped))
+        sifted = sift(mine, self._program.sources(documents))
+        return Checked(findings, sifted.kept, tuple(analysed.errors), tuple(built.skipped))
 
     def _is_wanted(self, finding: Finding) -> bool:
         return self._policy.counts(finding) and _is_shown(finding, self._program.file_set.shown)
@@ -364,30 +356,6 @@ def _is_shown(finding: Finding, shown: frozenset[str] | None) -> bool:
         return True
     places = (finding.span, *finding.also, *(step.span for step in finding.trace))
     return any(span.path in shown for span in places)
-
-
-def _unsuppressed(
-    findings: Iterable[Finding], sources: Sources
-) -> tuple[list[Finding], list[tuple[str, Suppression]], int]:
-    kept: list[Finding] = []
-    used: set[tuple[str, Suppression]] = set()
-    comments: dict[str, tuple[Suppression, ...]] = {}
-    suppressed = 0
-    for finding in findings:
-        path = finding.span.path
-        if path not in comments:
-            source = sources.get(path)
-            comments[path] = suppressions(source.text) if source else ()
-        silencing = [
-            comment
-            for comment in comments[path]
-            if comment.row == finding.span.row and comment.covers(finding.code, finding.name)
-        ]
-        used.update((path, comment) for comment in silencing)
-        suppressed += bool(silencing)
-        if not silencing:
-            kept.append(finding)
-    return kept, sorted(used, key=lambda item: (item[0], item[1].row, item[1].kind, item[1].selectors)), suppressed
 
 
 def _analyse(file_set: FileSet, settings: Settings, rules: Sequence[Rule], core: Core, progress: Progress) -> _Analysis:

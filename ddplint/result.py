@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ddplint.findings import Finding
-from ddplint.source import Sources, Suppression
+from ddplint.source import Sources
+from ddplint.suppression import Suppression
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
     """Findings in order of place, without those that a comment suppresses.
 
-    `used` are the suppressions that silenced something. `skipped` are the files named on stderr: (path, reason).
+    `silenced` are those findings, once with each comment that covers them. `skipped` are the files named on stderr:
+    (path, reason).
     """
 
     findings: tuple[Finding, ...] = ()
@@ -21,7 +23,7 @@ class Result:
     files_read: int = 0
     lines_read: int = 0
     suppressed: int = 0
-    used: tuple[tuple[str, Suppression], ...] = ()
+    silenced: tuple[tuple[Finding, Suppression], ...] = ()
     shown: frozenset[str] | None = None
     from_cache: bool = False
     sources: Sources = field(default_factory=Sources, compare=False)

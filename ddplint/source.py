@@ -1,15 +1,13 @@
-"""One file: bytes to text, suppression comments."""
+"""One file: bytes to text."""
 
 from __future__ import annotations
 
 import codecs
 import hashlib
-import io
 import os
 import re
 import stat
 import tokenize
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,10 +16,6 @@ from ddplint.notebook import NOTEBOOK_SUFFIX, Cell, NotANotebook, plain, read_no
 SIZE_LIMIT = 5_000_000
 # most of a notebook is pictures
 NOTEBOOK_SIZE_LIMIT = 50_000_000
-
-_BLANKET = re.compile(r"#\s*(?P<kind>noqa|ddplint\s*:\s*ignore)(?!\w)(?P<rest>[^#]*)", re.IGNORECASE)
-_NOQA_CODES = re.compile(r"\s*:\s*(?P<codes>[A-Z][A-Z0-9]*[0-9]+(?:[\s,]+[A-Z][A-Z0-9]*[0-9]+)*)", re.IGNORECASE)
-_IGNORE_CODES = re.compile(r"\s*\[(?P<codes>[^\]]*)\]")
 
 
 class Unreadable(Exception):
@@ -54,24 +48,6 @@ class SourceFile:
             if cell.first_row <= row <= cell.last_row:
                 return cell.number, row - cell.first_row + 1
         return None
-
-
-@dataclass(frozen=True, slots=True)
-class Suppression:
-    """A comment that silences findings of its row; no selectors: all of them."""
-
-    row: int
-    kind: Literal["noqa", "ignore"]
-    selectors: tuple[str, ...]
-
-    @property
-    def blanket(self) -> bool:
-        return not self.selectors
-
-    def covers(self, code: str, name: str) -> bool:
-        if self.blanket:
-            return True
-        return any(code.startswith(selector.upper()) or selector == name for selector in self.selectors)
 
 
 def content_hash(data: bytes) -> str:
@@ -151,31 +127,6 @@ def _newline(text: str) -> Literal["\n", "\r\n", "\r", "mixed"]:
     if len(used) > 1:
         return "mixed"
     return used[0] if used else "\n"
-
-
-def suppressions(text: str) -> tuple[Suppression, ...]:
-    """The suppression comments of a text, in order of rows."""
-    if not _BLANKET.search(text):
-        return ()
-    return tuple(found for row, comment in _comments(text) for found in _suppressions_of(row, comment))
-
-
-def _comments(text: str) -> Iterator[tuple[int, str]]:
-    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
-    try:
-        for token in tokens:
-            if token.type == tokenize.COMMENT:
-                yield token.start[0], token.string
-    except (tokenize.TokenError, SyntaxError):
-        # text that does not tokenize has no findings below that point
-        return
-
-
-def _suppressions_of(row: int, comment: str) -> Iterator[Suppression]:
-    for match in _BLANKET.finditer(comment):
-        kind: Literal["noqa", "ignore"] = "noqa" if match["kind"].lower() == "noqa" else "ignore"
-        codes = (_NOQA_CODES if kind == "noqa" else _IGNORE_CODES).match(match["rest"])
-        yield Suppression(row, kind, tuple(re.split(r"[\s,]+", codes["codes"].strip(" ,"))) if codes else ())
 
 
 class Sources:

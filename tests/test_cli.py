@@ -259,9 +259,9 @@ def test_suppressions_are_counted(core: FakeCore) -> None:
     write(a="BUG203 = 2  # ddplint: ignore[DDP2]\nx = 1  # noqa\nBUG203 = 3  # noqa\n")
     result = check(["."], Settings())
     assert (len(result.findings), result.suppressed) == (0, 2)
-    assert [(path, item.row, item.kind, item.blanket) for path, item in result.used] == [
-        ("a.py", 1, "ignore", False),
-        ("a.py", 3, "noqa", True),
+    assert [(found.span.row, item.row, item.kind, item.blanket) for found, item in result.silenced] == [
+        (1, 1, "ignore", False),
+        (3, 3, "noqa", True),
     ]
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ddplint.source import SourceFile, Sources, Suppression, Unreadable, parse_source, read_source, suppressions
+from ddplint.source import SourceFile, Sources, Unreadable, parse_source, read_source
 
 
 def reason(data: bytes, path: str = "x.py") -> str:
@@ -88,42 +88,6 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
             assert trouble.reason
         else:
             assert "\r" not in source.text
-
-
-@pytest.mark.parametrize(
-    ("line", "expected"),
-    [
-        ("x  # noqa: DDP203", [("noqa", ("DDP203",))]),
-        ("x  # noqa:DDP203,E501", [("noqa", ("DDP203", "E501"))]),
-        ("x  # NOQA : DDP203 F401 because", [("noqa", ("DDP203", "F401"))]),
-        ("x  # noqa", [("noqa", ())]),
-        ("x  # noqa: it is fine", [("noqa", ())]),
-        ("x  # ddplint: ignore[DDP203, sigmoid-before-bce]", [("ignore", ("DDP203", "sigmoid-before-bce"))]),
-        ("x  # ddplint: ignore", [("ignore", ())]),
-        ("x  # type: ignore # noqa: E501 # ddplint: ignore[DDP2]", [("noqa", ("E501",)), ("ignore", ("DDP2",))]),
-        ("x  # noqatall", []),
-        ("x  # ddplint: ignored", []),
-        ("x = '# noqa: DDP203'", []),
-        ('x = """\n# noqa\n"""', []),
-        ("x  # fine", []),
-    ],
-)
-def test_suppressions(line: str, expected: list[tuple[str, tuple[str, ...]]]) -> None:
-    found = suppressions(f"first = 1\n{line}\n")
-    assert [(item.kind, item.selectors) for item in found] == expected
-    assert all(item.row == 2 for item in found)
-
-
-def test_suppressions_before_broken_text_count() -> None:
-    assert [item.row for item in suppressions("x  # noqa\ny = (\n")] == [1]
-
-
-def test_what_a_suppression_covers() -> None:
-    assert Suppression(1, "noqa", ()).covers("DDP203", "n")
-    assert Suppression(1, "noqa", ("ddp203",)).covers("DDP203", "n")
-    assert Suppression(1, "ignore", ("DDP2",)).covers("DDP203", "n")
-    assert Suppression(1, "ignore", ("sigmoid-before-bce",)).covers("DDP203", "sigmoid-before-bce")
-    assert not Suppression(1, "noqa", ("E501", "DDP2031")).covers("DDP203", "n")
 
 
 def test_sources(tmp_path: Path) -> None:
