@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, TypeVar
 
@@ -21,7 +22,9 @@ from ddplint.files import PathError, absolute, common_folder
 from ddplint.findings import SEVERITIES
 from ddplint.patterns import Pattern
 from ddplint.registry import discover
-from ddplint.report import render_concise, render_json, render_statistics, render_summary, render_text
+from ddplint.report import FORMATS, Report, render_statistics, render_summary
+from ddplint.report.model import checkout_root
+from ddplint.report.output import STDOUT, unwritable, write_report
 from ddplint.report.style import Style, printable, wants_colour
 from ddplint.result import Result
 from ddplint.selection import find_rule
@@ -84,6 +87,10 @@ def cli(context: click.Context) -> int:
 @_run_options
 @click.option("--output-format", type=click.Choice(OUTPUT_FORMATS), default=None, help="How findings are printed.")
 @click.option(
+    "--output-file", metavar="FILE", default=None,
+    help="Write the report to this file; - prints it, whatever the configuration says.",
+)
+@click.option(
     "--fail-on", type=click.Choice(SEVERITIES), default=None, help="Lowest severity that makes the exit code 1."
 )
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 even if there are findings.")
@@ -100,6 +107,7 @@ def check_command(
     no_cache: bool,
     verbose: bool,
     output_format: str | None,
+    output_file: str | None,
     fail_on: str | None,
     exit_zero: bool,
     statistics: bool,
@@ -117,16 +125,21 @@ def check_command(
         jobs=jobs,
         cache=False if no_cache else None,
         output_format=output_format,
+        output_file=None if output_file is None else Path(output_file),
         fail_on=fail_on,
     )
     if exclude:
         settings = override(settings, exclude=tuple(Pattern(text, Path.cwd()) for text in exclude))
     if verbose:
         _note(f"configuration: {settings.source or 'defaults'}")
+    if output_file == STDOUT:
+        settings = replace(settings, output_file=None)
+    if settings.output_file is not None and (trouble := unwritable(settings.output_file)):
+        raise PathError(trouble)
     line = _ProgressLine(sys.stderr, sys.stdout)
     try:
         result = check(paths, settings, line.show)
-        if settings.output_format == "json":
+        if FORMATS[settings.output_format].edits:
             result = fill_edits(result, paths, settings)
     finally:
         line.clear()
@@ -259,19 +272,22 @@ def _report(result: Result, settings: Settings, statistics: bool, verbose: bool)
         _note(error)
     if not result.files_read and not result.skipped and not result.errors:
         _note("no Python files found")
-    style = _style()
-    if settings.output_format == "json":
-        _print(render_json(result))
-        if statistics:
-            _say(render_statistics(result))
-        return
-    if statistics:
-        _print(render_statistics(result))
-    elif settings.output_format == "concise":
-        _print(render_concise(result, style))
+    chosen, target = FORMATS[settings.output_format], settings.output_file
+    style = Style() if target else _style()
+    report = Report(result, discover(), style, settings.fail_on, verbose, base=checkout_root())
+    counts = render_statistics(result) if statistics else ""
+    text = counts if statistics and chosen.terminal else chosen.render(report)
+    if target:
+        write_report(target, text)
+    elif chosen.terminal:
+        _print(text)
     else:
-        _print(render_text(result, style))
-    if settings.output_format == "text":
+        _print_utf8(text)
+    if not chosen.terminal:
+        _say(counts)
+    if target:
+        _say(render_summary(result))
+    elif settings.output_format == "text":
         _print(render_summary(result))
 
 
@@ -304,12 +320,21 @@ def _say(text: str) -> None:
             return
 
 
-def _print(text: str) -> None:
+def _print_utf8(text: str) -> None:
+    """Write for programs: UTF-8 and plain line ends, whatever the terminal would have."""
+    _print(text.encode("utf-8", "backslashreplace"))
+
+
+def _print(text: str | bytes) -> None:
     """Write to stdout. A reader who has gone (`| head`) ends the output, not the run."""
     if sys.stdout is None or not text:
         return
     try:
-        sys.stdout.write(text)
+        if isinstance(text, bytes):
+            sys.stdout.flush()
+            sys.stdout.buffer.write(text)
+        else:
+            sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
         # what is still buffered must not fail again when the interpreter exits

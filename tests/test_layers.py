@@ -22,7 +22,7 @@ LAYERS = (
         "ddplint.source",
     ),
     ("ddplint.suppression",),
-    ("ddplint.files", "ddplint.result", "ddplint.config"),
+    ("ddplint.files", "ddplint.fingerprint", "ddplint.result", "ddplint.config"),
     ("ddplint.facts",),
     ("ddplint.program",),
     ("ddplint.flow",),

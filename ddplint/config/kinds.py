@@ -138,15 +138,21 @@ class Glob:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A path relative to the file that holds it; `noun` says what must already be there, empty if nothing must."""
+    """A path relative to the file that holds it; `noun` says what must already be there, empty if nothing must.
+
+    `within`: it is written to, so what a repository says must not lead out of it.
+    """
 
     noun: str = ""
     label: str = "a path"
+    within: bool = False
 
     def read(self, value: Any, folder: Path) -> Path:
         if not isinstance(value, str) or not value.strip() or "\0" in value:
             raise Unfit(self.label, shown(value))
         path = Path(os.path.normpath(folder / value))
+        if self.within and not path.resolve().is_relative_to(folder.resolve()):
+            raise Unfit(f"{self.label} in the folder of the configuration", shown(value))
         if self.noun and not path.is_file():
             raise ConfigError(f"{self.noun} not found: {path}")
         return path
@@ -154,8 +160,8 @@ class File:
     def schema(self) -> dict[str, Any]:
         return {"type": "string", "pattern": r"\S"}
 
-    def plain(self, value: Path) -> str:
-        return str(value)
+    def plain(self, value: Path | None) -> str | None:
+        return None if value is None else str(value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from ddplint.config.kinds import Choice, File, Flag, Glob, Kind, List, Table, Te
 from ddplint.findings import SEVERITIES, Severity
 from ddplint.patterns import Pattern
 
-OUTPUT_FORMATS = ("text", "concise", "json")
+OUTPUT_FORMATS = ("text", "concise", "json", "json-lines", "sarif", "github", "gitlab", "junit")
 
 _RULES = List(Text())
 _SELECTOR = Text("a rule's code, prefix or name")
@@ -109,6 +109,11 @@ class Settings:
         Choice(SEVERITIES), "warning", "Lowest severity that makes the exit code 1.", "error", "--fail-on"
     )
     output_format: str = _key(Choice(OUTPUT_FORMATS), "text", "How findings are printed.", "concise", "--output-format")
+    output_file: Path | None = _key(
+        File(within=True), None,
+        "Write the report to this file instead of stdout; it must lie in the folder of the configuration.",
+        "report.txt", "--output-file",
+    )  # fmt: skip
     jobs: int = _key(
         Whole(0, "0 for one process per core"), 0, "Processes to read files with; 0: one per core.", 4, "--jobs"
     )

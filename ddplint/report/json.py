@@ -1,4 +1,4 @@
-"""The JSON report: one list. Rows and columns count from 1, columns in characters."""
+"""The JSON reports: one list, or one object per line. Rows and columns count from 1, columns in characters."""
 
 from __future__ import annotations
 
@@ -14,6 +14,13 @@ from ddplint.source import Sources
 def render_json(result: Result) -> str:
     """The findings as a JSON list, one object each."""
     return json.dumps([_finding(finding, result.sources) for finding in result.findings], indent=2) + "\n"
+
+
+def render_json_lines(result: Result) -> str:
+    """The same objects, one per line."""
+    return "".join(
+        json.dumps(_finding(finding, result.sources), separators=(",", ":")) + "\n" for finding in result.findings
+    )
 
 
 def _finding(finding: Finding, sources: Sources) -> dict[str, Any]:

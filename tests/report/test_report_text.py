@@ -5,34 +5,16 @@ import re
 from pathlib import Path
 
 import pytest
+from report_data import NET, TRAIN
+from report_data import make_finding as finding
 
 from ddplint.cache import finding_from_data, finding_to_data
-from ddplint.findings import Action, Edit, Finding, Fix, Span, Step
+from ddplint.findings import Span
 from ddplint.report import render_concise, render_json, render_statistics, render_summary, render_text
 from ddplint.report.snippet import snippet
 from ddplint.report.style import Style, printable, wants_colour
 from ddplint.result import Result
 from ddplint.source import Sources
-
-TRAIN = "import torch\n\ndef step(out, target):\n\treturn criterion(out, target)\n"
-NET = "def forward(x):\n    return x.sigmoid()\n"
-
-
-def finding(**changes: object) -> Finding:
-    values: dict[str, object] = {
-        "code": "DDP203",
-        "name": "sigmoid-before-bce",
-        "severity": "warning",
-        "message": "the input of BCELoss is a sigmoid's output",
-        "span": Span("train.py", 4, 9, 4, 31),
-        "trace": (Step(Span("net.py", 2, 12, 2, 23), "the sigmoid"), Step(Span("train.py", 4, 9, 4, 31), "the loss")),
-        "fix": Fix(
-            "unsafe", "use BCEWithLogitsLoss", (Action("logits", Span("net.py", 2, 12, 2, 23), (("a", "b"),)),),
-            "the model's output changes", (Edit(Span("net.py", 2, 12, 2, 23), "x"),),
-        ),
-        **changes,
-    }  # fmt: skip
-    return Finding(**values)  # type: ignore[arg-type]
 
 
 @pytest.fixture
