@@ -10,24 +10,27 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO, Any, TypeVar
 
 import click
 
 from ddplint import __version__
+from ddplint.baseline import BASELINE, Baseline, open_baseline, target_file
 from ddplint.config import OUTPUT_FORMATS, ConfigError, Settings, load_settings, override
 from ddplint.documentation import page_url, render
 from ddplint.engine import check, fill_edits, fix
-from ddplint.files import PathError, absolute, common_folder
+from ddplint.files import PathError, absolute, common_folder, display_path
 from ddplint.findings import SEVERITIES
 from ddplint.patterns import Pattern
 from ddplint.registry import discover
 from ddplint.report import FORMATS, Report, render_statistics, render_summary
+from ddplint.report.known import known_parts, render_stale, render_updated
 from ddplint.report.model import checkout_root
 from ddplint.report.output import STDOUT, unwritable, write_report
 from ddplint.report.style import Style, printable, wants_colour
 from ddplint.result import Result
 from ddplint.selection import find_rule
+from ddplint.upkeep import update_baseline
 
 EXIT_CLEAN, EXIT_FINDINGS, EXIT_TROUBLE, EXIT_INTERRUPTED = 0, 1, 2, 130
 
@@ -73,6 +76,20 @@ def _run_options(command: _Command) -> _Command:
     return command
 
 
+def _baseline_options(command: _Command) -> _Command:
+    """The options of those commands that leave out what is known."""
+    options = [
+        click.option(
+            "--baseline", metavar="FILE", type=click.Path(path_type=Path),
+            help="Leave out the findings that this file knows; `ddplint baseline` writes it.",
+        ),
+        click.option("--no-baseline", is_flag=True, help="Use no baseline."),
+    ]  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="ddplint", message="%(prog)s %(version)s")
 @click.pass_context
@@ -94,6 +111,7 @@ def cli(context: click.Context) -> int:
     "--fail-on", type=click.Choice(SEVERITIES), default=None, help="Lowest severity that makes the exit code 1."
 )
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 even if there are findings.")
+@_baseline_options
 @click.option("--statistics", is_flag=True, help="Print counts per rule instead of the findings.")
 def check_command(
     paths: tuple[str, ...],
@@ -110,6 +128,8 @@ def check_command(
     output_file: str | None,
     fail_on: str | None,
     exit_zero: bool,
+    baseline: Path | None,
+    no_baseline: bool,
     statistics: bool,
 ) -> int:
     """Report what is wrong in PATHS (files or folders; default: the current folder)."""
@@ -127,6 +147,7 @@ def check_command(
         output_format=output_format,
         output_file=None if output_file is None else Path(output_file),
         fail_on=fail_on,
+        baseline=None if baseline is None else absolute(baseline),
     )
     if exclude:
         settings = override(settings, exclude=tuple(Pattern(text, Path.cwd()) for text in exclude))
@@ -136,15 +157,20 @@ def check_command(
         settings = replace(settings, output_file=None)
     if settings.output_file is not None and (trouble := unwritable(settings.output_file)):
         raise PathError(trouble)
+    known = _open_baseline(paths, settings, no_baseline, isolated, verbose)
     line = _ProgressLine(sys.stderr, sys.stdout)
     try:
-        result = check(paths, settings, line.show)
+        result = check(paths, settings, line.show, baseline=known)
         if FORMATS[settings.output_format].edits:
             result = fill_edits(result, paths, settings)
     finally:
         line.clear()
     _report(result, settings, statistics, verbose)
+    if known:
+        for text in render_stale(result.stale, _name(known.file), verbose):
+            _note(text)
     if verbose:
+        _note(", ".join(known_parts(result.suppressed, result.held)) or "no finding is suppressed or held back")
         _note(f"{time.monotonic() - started:.2f} s{', from the cache' if result.from_cache else ''}")
     if result.errors:
         return EXIT_TROUBLE
@@ -161,6 +187,7 @@ def check_command(
     "--fail-on", type=click.Choice(SEVERITIES), default=None, help="Lowest severity that makes the exit code 1."
 )
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 even if there are findings.")
+@_baseline_options
 def fix_command(
     paths: tuple[str, ...],
     select: tuple[str, ...],
@@ -176,6 +203,8 @@ def fix_command(
     unsafe_fixes: bool,
     fail_on: str | None,
     exit_zero: bool,
+    baseline: Path | None,
+    no_baseline: bool,
 ) -> int:
     """Show the repairs of what `check` reports in PATHS as one diff, or write them with --apply."""
     if verbose:
@@ -189,14 +218,16 @@ def fix_command(
         jobs=jobs,
         cache=False if no_cache else None,
         fail_on=fail_on,
+        baseline=None if baseline is None else absolute(baseline),
     )
     if exclude:
         settings = override(settings, exclude=tuple(Pattern(text, Path.cwd()) for text in exclude))
     if unsafe_fixes and not apply:
         _note("--unsafe-fixes only matters with --apply: the diff shows all repairs")
+    known = _open_baseline(paths, settings, no_baseline, isolated, verbose)
     line = _ProgressLine(sys.stderr, sys.stdout)
     try:
-        fixed = fix(paths, settings, apply, unsafe_fixes, line.show)
+        fixed = fix(paths, settings, apply, unsafe_fixes, line.show, baseline=known)
     finally:
         line.clear()
     _say_skipped(fixed.skipped, fixed.shown, verbose)
@@ -206,20 +237,48 @@ def fix_command(
     from ddplint.fixing.diff import render_diff
     from ddplint.fixing.summary import render_left, render_outcome, render_written
 
+    parts = known_parts(fixed.suppressed, fixed.held)
     if apply:
         _print(render_written(fixed.repair, fixed.written, fixed.unwritten))
         _print(render_left(fixed.open, fixed.sources))
-        _print(render_outcome(fixed.repair, fixed.written, fixed.unwritten, fixed.open, apply))
+        _print(render_outcome(fixed.repair, fixed.written, fixed.unwritten, fixed.open, apply, parts))
     else:
         _print(render_diff(fixed.repair))
         _say(render_left(fixed.open, fixed.sources))
-        _say(render_outcome(fixed.repair, fixed.written, fixed.unwritten, fixed.open, apply))
+        _say(render_outcome(fixed.repair, fixed.written, fixed.unwritten, fixed.open, apply, parts))
     if fixed.errors:
         return EXIT_TROUBLE
     lowest = SEVERITIES.index(settings.fail_on)
     failing = any(SEVERITIES.index(finding.severity) >= lowest for finding, _ in fixed.open)
     pending = bool(fixed.unwritten if apply else fixed.repair.changed)
     return EXIT_FINDINGS if (failing or pending) and not exit_zero else EXIT_CLEAN
+
+
+@cli.command("baseline")
+@_run_options
+@click.option(
+    "--baseline", metavar="FILE", type=click.Path(path_type=Path),
+    help=f"The file to write; default: the one in use, else {BASELINE} in the project's root.",
+)  # fmt: skip
+@click.option("--prune", is_flag=True, help="Only drop entries that match nothing any more.")
+def baseline_command(paths: tuple[str, ...], baseline: Path | None, prune: bool, **common: Any) -> int:
+    """Write what is found in PATHS today to the baseline, so that from now on only new findings are reported."""
+    paths = paths or (".",)
+    settings = override(_common_settings(paths, **common), baseline=None if baseline is None else absolute(baseline))
+    file = target_file(common_folder([absolute(path) for path in paths]), settings)
+    line = _ProgressLine(sys.stderr, sys.stdout)
+    try:
+        updated = update_baseline(paths, settings, file, prune, line.show)
+    finally:
+        line.clear()
+    _say_skipped(updated.skipped, updated.shown, common["verbose"])
+    for error in updated.errors:
+        _note(error)
+    if updated.errors:
+        _note(f"{_name(file)} is not written")
+        return EXIT_TROUBLE
+    _print(render_updated(updated.count, updated.added, updated.dropped, _name(file)))
+    return EXIT_CLEAN
 
 
 @cli.command("rules")
@@ -255,6 +314,38 @@ def explain_command(rule: str) -> int:
     found = find_rule(discover(), rule)
     _print(render(found.code, found.name, found.severity, found.documentation))
     return EXIT_CLEAN
+
+
+def _common_settings(
+    paths: Sequence[str], config: Path | None, isolated: bool, verbose: bool, **given: Any
+) -> Settings:
+    """The settings under the options that all runs share."""
+    if verbose:
+        logging.basicConfig(level=logging.DEBUG, format="ddplint: %(message)s", stream=sys.stderr)
+    exclude = tuple(Pattern(text, Path.cwd()) for text in given.pop("exclude"))
+    cache = False if given.pop("no_cache") else None
+    settings = override(_load(paths, config, isolated), **given, exclude=exclude, cache=cache)
+    if verbose:
+        _note(f"configuration: {settings.source or 'defaults'}")
+    return settings
+
+
+def _open_baseline(
+    paths: Sequence[str], settings: Settings, no_baseline: bool, isolated: bool, verbose: bool
+) -> Baseline | None:
+    if no_baseline:
+        if any(layer.source is None and "baseline" in layer.values for layer in settings.layers):
+            raise ConfigError("--baseline and --no-baseline exclude each other")
+        return None
+    known = open_baseline(common_folder([absolute(path) for path in paths]), settings, named_only=isolated)
+    if verbose:
+        _note(f"baseline: {f'{_name(known.file)} ({sum(known.entries.values())})' if known else 'none'}")
+    return known
+
+
+def _name(file: Path) -> str:
+    """A file as messages name it."""
+    return printable(display_path(file, os.getcwd()))
 
 
 def _load(paths: Sequence[str], config: Path | None, isolated: bool) -> Settings:

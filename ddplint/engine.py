@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ddplint.baseline import Baseline, Held, Reach, hold_back
 from ddplint.cache import (
     ResultCache,
     cache_folder,
@@ -28,7 +29,7 @@ from ddplint.result import Result
 from ddplint.rules.base import Rule
 from ddplint.selection import Policy, chosen_rules
 from ddplint.source import SourceFile, Sources, Unreadable, content_hash, parse_source, read_bytes
-from ddplint.suppression import sift
+from ddplint.suppression import Sifted, Suppression, sift
 
 if TYPE_CHECKING:
     from ddplint.fixing.documents import Document
@@ -119,6 +120,8 @@ class FixResult:
     shown: frozenset[str] | None = None
     errors: tuple[str, ...] = ()
     files_read: int = 0
+    suppressed: int = 0
+    held: int = 0
     sources: Sources = field(default_factory=Sources, compare=False)
 
 
@@ -132,41 +135,106 @@ class _Analysis:
     from_cache: bool = False
 
 
-def _silent(what: str, done: int, total: int) -> None:
+def silent(what: str, done: int, total: int) -> None:
     """No progress is shown."""
 
 
-def check(
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A program with all findings of the selected rules, parted by the comments in the files.
+
+    `ran` are the codes of the selected rules, `read` the files that were read.
+    """
+
+    paths: tuple[str, ...]
+    file_set: FileSet
+    policy: Policy
+    rules: tuple[Rule, ...]
+    ran: frozenset[str]
+    read: frozenset[str]
+    analysis: _Analysis
+    sifted: Sifted
+    sources: Sources
+
+    def is_wanted(self, finding: Finding) -> bool:
+        """Whether a finding is to be shown: its rule is not left out in its file, and it concerns what was given."""
+        return self.policy.counts(finding) and _is_shown(finding, self.file_set.shown)
+
+    @property
+    def shown(self) -> frozenset[str]:
+        """The files that were read and that the run is about."""
+        return self.read if self.file_set.shown is None else self.read & self.file_set.shown
+
+    @property
+    def reach(self) -> Reach:
+        """What the run can tell of a baseline's entries; nothing if the analysis crashed."""
+        folders = [path for path in self.paths if os.path.isdir(path)]
+        return Reach((), (), ()) if self.analysis.errors else Reach(self.ran, self.shown, folders)
+
+    @property
+    def silenced(self) -> tuple[tuple[Finding, Suppression], ...]:
+        """The wanted findings that comments suppress, once with each comment."""
+        return tuple(pair for pair in self.sifted.silenced if self.is_wanted(pair[0]))
+
+
+def examine(
     paths: Sequence[str],
     settings: Settings,
-    progress: Progress = _silent,
+    progress: Progress = silent,
     core: Core | None = None,
     rules: Sequence[Rule] | None = None,
-) -> Result:
-    """Check the files that `paths` stand for.
+) -> Examined:
+    """Analyse the files that `paths` stand for, and those that belong to them.
 
-    Raises ConfigError and PathError for what the user got wrong; a crash of the analysis ends up in `errors`.
+    Raises ConfigError and PathError for what the user got wrong; a crash of the analysis ends up in its errors.
     """
-    every = discover() if rules is None else rules
+    every = tuple(discover() if rules is None else rules)
     chosen = chosen_rules(every, settings)
     policy = Policy(every, settings)
     file_set = find_files(paths, settings.excluded)
     analysis = _analyse(file_set, settings, chosen, core or DefaultCore(), progress)
     sources = Sources()
-    found = set(policy.grade(analysis.findings))
-    shown = (finding for finding in found if policy.counts(finding) and _is_shown(finding, file_set.shown))
-    sifted = sift(sorted(shown, key=_order), sources)
+    return Examined(
+        paths=tuple(paths),
+        file_set=file_set,
+        policy=policy,
+        rules=every,
+        ran=frozenset(rule.code for rule in chosen),
+        read=frozenset(ref.display for ref in file_set.files) - {path for path, _ in analysis.skipped},
+        analysis=analysis,
+        sifted=sift(sorted(set(policy.grade(analysis.findings)), key=_order), sources),
+        sources=sources,
+    )
+
+
+def check(
+    paths: Sequence[str],
+    settings: Settings,
+    progress: Progress = silent,
+    core: Core | None = None,
+    rules: Sequence[Rule] | None = None,
+    baseline: Baseline | None = None,
+) -> Result:
+    """Check the files that `paths` stand for; what `baseline` knows is held back. Raises as `examine` does."""
+    examined = examine(paths, settings, progress, core, rules)
+    analysis, file_set = examined.analysis, examined.file_set
+    kept = examined.sifted.kept
+    held = hold_back(kept, baseline, examined.sources, examined.read) if baseline else Held(kept)
+    findings = [finding for finding in held.new if examined.is_wanted(finding)]
+    silenced = examined.silenced
     return Result(
-        findings=sifted.kept,
+        findings=tuple(findings),
         skipped=tuple(sorted({*analysis.skipped, *file_set.skipped})),
         errors=analysis.errors,
         files_read=analysis.files,
         lines_read=analysis.lines,
-        suppressed=sifted.count,
-        silenced=sifted.silenced,
+        suppressed=len({finding for finding, _ in silenced}),
+        silenced=silenced,
+        held=sum(map(examined.is_wanted, held.known)),
+        stale=tuple(examined.reach.judge(held.open, baseline)[0]) if baseline else (),
         shown=file_set.shown,
         from_cache=analysis.from_cache,
-        sources=sources,
+        sources=examined.sources,
     )
 
 
@@ -186,11 +254,15 @@ def fix(
     settings: Settings,
     apply: bool = False,
     unsafe: bool = False,
-    progress: Progress = _silent,
+    progress: Progress = silent,
     core: Core | None = None,
     rules: Sequence[Rule] | None = None,
+    baseline: Baseline | None = None,
 ) -> FixResult:
-    """Repair what the selected rules find; writes only if `apply`, and what is unsafe only if `unsafe`."""
+    """Repair what the selected rules find and `baseline` does not know.
+
+    Writes only if `apply`, and what is unsafe only if `unsafe`.
+    """
     from ddplint.fixing.session import Session
     from ddplint.fixing.write import Write, clean, refusal, scratch_folder, write_all
 
@@ -202,7 +274,7 @@ def fix(
         clean(os.path.dirname(os.path.realpath(ref.path)) for ref in program.file_set.files)
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(scratch_folder()))
-        trial = _Trial(program, settings, every, chosen, core or DefaultCore(), progress, scratch)
+        trial = _Trial(program, settings, every, chosen, core or DefaultCore(), progress, scratch, baseline)
 
         def wanted(finding: Finding) -> str:
             assert finding.fix is not None
@@ -235,6 +307,8 @@ def fix(
         shown=program.file_set.shown,
         errors=(*repair.checked.errors, *repair.defects),
         files_read=trial.files,
+        suppressed=trial.suppressed,
+        held=trial.held,
         sources=program.sources(repair.after),
     )
 
@@ -294,6 +368,7 @@ class _Trial:
         core: Core,
         progress: Progress,
         scratch: Path,
+        baseline: Baseline | None,
     ) -> None:
         self._program = program
         self._settings = settings
@@ -302,12 +377,14 @@ class _Trial:
         self._core = core
         self._progress = progress
         self._scratch = scratch
+        self._baseline = baseline
         # without a cache the files that stay as they are would be read anew in each round
         self._cache = cache_folder() if settings.cache else scratch / "facts"
         self._policy = Policy(rules, settings)
         self._knowledge = core.load_knowledge(settings.knowledge_files)
         self.skipped: tuple[tuple[str, str], ...] = ()
         self.files = 0
+        self.suppressed = self.held = 0
 
     def check(self, documents: Mapping[str, Document]) -> Checked:
         """All findings of all rules, and those of them that are to be repaired."""
@@ -330,9 +407,15 @@ class _Trial:
             self.skipped = tuple(built.skipped)
             self.files = len(files) - len(built.skipped)
         findings = tuple(sorted(set(self._policy.grade(analysed.findings)), key=_order))
-        mine = [one for one in findings if one.code in self._chosen and self._is_wanted(one)]
-        sifted = sift(mine, self._program.sources(documents))
-        return Checked(findings, sifted.kept, tuple(analysed.errors), tuple(built.skipped))
+        sources = self._program.sources(documents)
+        sifted = sift((one for one in findings if one.code in self._chosen), sources)
+        read = {ref.display for ref in files} - {path for path, _ in built.skipped}
+        held = hold_back(sifted.kept, self._baseline, sources, read) if self._baseline else Held(sifted.kept)
+        if not documents:
+            self.suppressed = len({one for one, _ in sifted.silenced if self._is_wanted(one)})
+            self.held = sum(map(self._is_wanted, held.known))
+        wanted = tuple(filter(self._is_wanted, held.new))
+        return Checked(findings, wanted, tuple(analysed.errors), tuple(built.skipped))
 
     def _is_wanted(self, finding: Finding) -> bool:
         return self._policy.counts(finding) and _is_shown(finding, self._program.file_set.shown)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ddplint.baseline import Known
 from ddplint.findings import Finding
 from ddplint.source import Sources
 from ddplint.suppression import Suppression
@@ -11,10 +12,11 @@ from ddplint.suppression import Suppression
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Findings in order of place, without those that a comment suppresses.
+    """Findings in order of place, without those that a comment suppresses or that the baseline knows.
 
-    `silenced` are those findings, once with each comment that covers them. `skipped` are the files named on stderr:
-    (path, reason).
+    `silenced` are those findings, once with each comment that covers them, `suppressed` is their number. `held` counts
+    what the baseline knows, `stale` are its entries that match nothing any more. `skipped` are the files named on
+    stderr: (path, reason).
     """
 
     findings: tuple[Finding, ...] = ()
@@ -24,6 +26,8 @@ class Result:
     lines_read: int = 0
     suppressed: int = 0
     silenced: tuple[tuple[Finding, Suppression], ...] = ()
+    held: int = 0
+    stale: tuple[Known, ...] = ()
     shown: frozenset[str] | None = None
     from_cache: bool = False
     sources: Sources = field(default_factory=Sources, compare=False)

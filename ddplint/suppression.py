@@ -79,11 +79,6 @@ class Sifted:
     kept: tuple[Finding, ...]
     silenced: tuple[tuple[Finding, Suppression], ...] = ()
 
-    @property
-    def count(self) -> int:
-        """How many findings are silenced."""
-        return len({finding for finding, _ in self.silenced})
-
 
 def suppressions(text: str, layout: Layout | None = None) -> tuple[Suppression, ...]:
     """The suppressions of a text, in order of place."""

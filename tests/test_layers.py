@@ -22,7 +22,7 @@ LAYERS = (
         "ddplint.source",
     ),
     ("ddplint.suppression",),
-    ("ddplint.files", "ddplint.fingerprint", "ddplint.result", "ddplint.config"),
+    ("ddplint.baseline", "ddplint.config", "ddplint.files", "ddplint.fingerprint", "ddplint.result"),
     ("ddplint.facts",),
     ("ddplint.program",),
     ("ddplint.flow",),
@@ -32,6 +32,7 @@ LAYERS = (
     ("ddplint.report", "ddplint.fixing"),
     ("ddplint.cache",),
     ("ddplint.engine",),
+    ("ddplint.upkeep",),
     ("ddplint.cli",),
     ("ddplint.__main__",),
 )

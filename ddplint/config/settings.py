@@ -114,6 +114,16 @@ class Settings:
         "Write the report to this file instead of stdout; it must lie in the folder of the configuration.",
         "report.txt", "--output-file",
     )  # fmt: skip
+    baseline: Path | None = _key(
+        File(within=True), None,
+        "File of the findings that are known. "
+        "Without it, the nearest `.ddplint-baseline.json` at or above what is checked.",
+        "lint/baseline.json", "--baseline",
+    )  # fmt: skip
+    report_unused_ignores: bool = _key(
+        Flag(), False, "Report suppression comments that silence nothing, are misspelt or name no rule.", True,
+        "--report-unused-ignores",
+    )  # fmt: skip
     jobs: int = _key(
         Whole(0, "0 for one process per core"), 0, "Processes to read files with; 0: one per core.", 4, "--jobs"
     )

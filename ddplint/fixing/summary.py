@@ -29,13 +29,14 @@ def render_outcome(
     unwritten: Sequence[tuple[str, str]],
     remaining: Sequence[tuple[Finding, str]],
     applied: bool,
+    known: Sequence[str] = (),
 ) -> str:
-    """The closing line."""
+    """The closing line; `known` says how many findings are suppressed or held back."""
     undone = {path for path, _ in unwritten}
     done = [one for one in repair.applied if not undone & set(one.touched)]
     counts = _levels(done)
     rest = len(remaining) + len(repair.applied) - len(done)
-    left = f"; {plural(rest, 'finding')} left" if rest else ""
+    left = "".join(f"; {part}" for part in ([f"{plural(rest, 'finding')} left"] if rest else []) + list(known))
     if not applied:
         if not repair.changed:
             return f"Nothing to repair{left}.\n"

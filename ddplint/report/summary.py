@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from ddplint.findings import SEVERITIES
+from ddplint.report.known import known_parts
 from ddplint.report.style import plural
 from ddplint.result import Result
 
@@ -18,8 +19,7 @@ def render_summary(result: Result) -> str:
     parts = [f"{plural(result.files_read, 'file')} read ({plural(result.lines_read, 'line')})"]
     if result.skipped:
         parts.append(f"{plural(len(result.skipped), 'path')} skipped{_reasons(result)}")
-    if result.suppressed:
-        parts.append(f"{result.suppressed:,} suppressed by comments")
+    parts += known_parts(result.suppressed, result.held)
     if result.errors:
         parts.append(plural(len(result.errors), "internal error"))
     return f"{found[0].upper()}{found[1:]}; {', '.join(parts)}.\n"
