@@ -327,16 +327,14 @@ class _Program:
 
     def document(self, display: str) -> Document | str:
         """A file as it is on disk, or why it cannot be rewritten."""
-        from ddplint.fixing.documents import Document
+        from ddplint.fixing.notebooks import decode
 
         path = self.path(display)
         if not path:
             return f"{display} does not belong to the given paths"
-        if display.endswith(".ipynb"):
-            return "notebooks are checked, but not rewritten"
         try:
             data = read_bytes(path)
-            document = Document.decode(display, path, data)
+            document = decode(display, path, data)
         except Unreadable as trouble:
             return f"{display}: {trouble.reason}"
         except ValueError as trouble:
@@ -425,7 +423,7 @@ class _Trial:
         if document is None:
             return ref
         data = document.data
-        place = self._scratch / f"{content_hash(data)}.py"
+        place = self._scratch / f"{content_hash(data)}{Path(ref.path).suffix}"
         place.write_bytes(data)
         return SourceRef(str(place), ref.display)
 

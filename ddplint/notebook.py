@@ -93,9 +93,9 @@ def locate_sources(text: str) -> list[tuple[int, int] | None]:
     if "cells" in whole and _value(text, whole["cells"]) is not None:
         cells = whole["cells"]
     else:
-        cells = dict(_members(text, next(_items(text, whole["worksheets"][0]))[0]))["cells"]
+        cells = dict(_members(text, next(list_items(text, whole["worksheets"][0]))[0]))["cells"]
     found: list[tuple[int, int] | None] = []
-    for start, _ in _items(text, cells[0]):
+    for start, _ in list_items(text, cells[0]):
         if text[start] == "{":
             cell = dict(_members(text, start))
             if "cell_type" in cell and _value(text, cell["cell_type"]) == "code":
@@ -119,7 +119,7 @@ def _members(text: str, start: int) -> Iterator[tuple[str, tuple[int, int]]]:
         position = _next(text, end)
 
 
-def _items(text: str, start: int) -> Iterator[tuple[int, int]]:
+def list_items(text: str, start: int) -> Iterator[tuple[int, int]]:
     """The offsets of the values in the JSON list that begins at `start`."""
     decode = json.JSONDecoder().raw_decode
     position = _skip(text, start + 1)

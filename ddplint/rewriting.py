@@ -53,6 +53,45 @@ class Change:
         return max(self.start, other.start) < min(self.end, other.end)
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A stretch of rows that must stay; `first`: nothing may come before it in its part, `whole`: nothing after it."""
+
+    start: int
+    end: int
+    first: bool = False
+    whole: bool = False
+
+    def hinders(self, change: Change) -> bool:
+        if change.start != change.end:
+            return max(self.start, change.start) < min(self.end, change.end)
+        if change.start == self.start:
+            return self.first or not change.content.endswith("\n")
+        if change.start == self.end:
+            return self.whole or not change.content.startswith("\n")
+        return self.start < change.start < self.end
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What edits of a text must respect where it is made of parts, such as the cells of a notebook.
+
+    `borders` are the offsets right after the last row of each part; `words` are the names that stand in what is kept.
+    """
+
+    borders: tuple[int, ...] = ()
+    kept: tuple[Kept, ...] = ()
+    words: frozenset[str] = frozenset()
+
+    def refusal(self, change: Change) -> str:
+        """Why an edit is not possible, or an empty string."""
+        if any(change.start < border <= change.end or change.start >= self.borders[-1] for border in self.borders):
+            return "the edit would reach from one cell into another"
+        if any(kept.hinders(change) for kept in self.kept):
+            return "the edit would touch a line of the notebook that only IPython reads"
+        return ""
+
+
 def ordered(changes: Iterable[Change]) -> list[Change]:
     """In the order in which they apply; what is inserted at one place keeps its order."""
     return sorted(changes, key=lambda change: (change.start, change.start != change.end))
@@ -73,6 +112,11 @@ def apply_changes(text: str, changes: Iterable[Change]) -> str:
 def line_starts(text: str) -> list[int]:
     """Offsets at which the rows begin."""
     return [0, *(match.end() for match in re.finditer("\n", text))]
+
+
+def words_of(text: str) -> list[str]:
+    """Whatever in a text could be a name."""
+    return re.findall(r"[^\W\d]\w*", text)
 
 
 def comments_of(code: str) -> list[tuple[int, str]]:
@@ -115,9 +159,11 @@ class FileRewriter:
     changed raises `Conflict`, one that is not possible `CannotRewrite`.
     """
 
-    def __init__(self, path: str, text: str) -> None:
+    def __init__(self, path: str, text: str, layout: Layout | None = None) -> None:
         self.path = path
         self.text = text
+        self._layout = layout or Layout()
+        self._borders = frozenset(self._layout.borders)
         try:
             whole = _parsed_whole(text)
             module = cst.parse_module(whole)
@@ -368,9 +414,7 @@ class FileRewriter:
         end = self._after(statement)
         if isinstance(statement, cst.BaseCompoundStatement):
             end = self._past_comments(end, indent)
-        lines = self._block(code, indent)
-        missing = end > 0 and self.text[end - 1] != "\n"
-        self._insert(end, f"\n{lines[:-1]}" if missing else lines)
+        self._insert_below(end, self._block(code, indent))
 
     def remove(self, node: cst.CSTNode) -> None:
         """Take away the statement that holds the node; its comments stay, an emptied block gets `pass`."""
@@ -400,11 +444,13 @@ class FileRewriter:
         block = self._parents.get(line)
         if isinstance(block, cst.IndentedBlock) and all(one in self._state.removed for one in block.body):
             content += f"{indent}pass\n"
-        elif not content and self._blank(end) and (start == 0 or self._blank(self._line_of(start - 1))):
+        elif not content and self._blank(end) and not self._begins(end) and self._blank_above(start):
             end = self.text.index("\n", end) + 1
-        if end == len(self.text) and not self.text.endswith("\n"):
+        if end in self._borders:
+            end -= 1
+        if self.text[end - 1] != "\n":
             content = content.rstrip("\n")
-            if not content and start > 0:
+            if not content and not self._begins(start):
                 start -= 1
         self._add(start, end, content)
 
@@ -592,13 +638,13 @@ class FileRewriter:
         same = [one for one in alike if one[1] == kind]
         smaller = [one for one in same if one[2].lower() <= module.lower()]
         if smaller:
-            self._insert_row(self._after(smaller[-1][0]), code)
+            self._insert_below(self._after(smaller[-1][0]), f"{code}\n")
         elif same:
-            self._insert_row(self._line_of(self._first(same[0][0])), code)
+            self._insert(self._line_of(self._first(same[0][0])), f"{code}\n")
         elif alike and kind == "from":
-            self._insert_row(self._after(alike[-1][0]), code)
+            self._insert_below(self._after(alike[-1][0]), f"{code}\n")
         elif alike:
-            self._insert_row(self._line_of(self._first(alike[0][0])), code)
+            self._insert(self._line_of(self._first(alike[0][0])), f"{code}\n")
         else:
             self._place_first_of_kind(code, own, [one for one in header if one[2] != "__future__"], header)
 
@@ -611,20 +657,20 @@ class FileRewriter:
     ) -> None:
         absolute = [one for one in others if not one[2].startswith(".")]
         if others and (standard or not absolute):
-            self._insert_row(self._line_of(self._first(others[0][0])), f"{code}\n")
+            self._insert(self._line_of(self._first(others[0][0])), f"{code}\n\n")
             return
         if absolute or header:
             offset = self._after((absolute or header)[-1][0])
         elif self.module.get_docstring() is not None:
             offset = self._after(self.module.body[0])
         elif self.module.body:
-            self._insert_row(self._line_of(self._first(self.module.body[0])), f"{code}\n")
+            self._insert(self._line_of(self._first(self.module.body[0])), f"{code}\n\n")
             return
         else:
-            self._insert_row(len(self.text), code)
+            self._insert_below(len(self.text), f"{code}\n")
             return
-        crowded = offset < len(self.text) and not self._blank(offset)
-        self._insert_row(offset, f"\n{code}\n" if crowded else f"\n{code}")
+        crowded = offset < len(self.text) and offset not in self._borders and not self._blank(offset)
+        self._insert_below(offset, f"\n{code}\n\n" if crowded else f"\n{code}\n")
 
     def _header_imports(self) -> list[tuple[cst.SimpleStatementLine, str, str]]:
         """The import lines at the top of the file: line, `import` or `from`, module."""
@@ -644,10 +690,6 @@ class FileRewriter:
                 break
         return found
 
-    def _insert_row(self, offset: int, code: str) -> None:
-        missing = offset == len(self.text) and offset > 0 and not self.text.endswith("\n")
-        self._insert(offset, f"\n{code}" if missing else f"{code}\n")
-
     def _drop_unused(self) -> None:
         """Carry out what `remove_unused_import` was asked for."""
         if not self._state.unused or self.path.endswith("__init__.py"):
@@ -661,7 +703,11 @@ class FileRewriter:
         # a name in a string may be exported or a forward reference
         spoken = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
         for name in list(self._state.unused):
-            if name in read or any(re.search(rf"\b{re.escape(name)}\b", text) for text in spoken if len(text) < 200):
+            if (
+                name in read
+                or name in self._layout.words
+                or any(re.search(rf"\b{re.escape(name)}\b", text) for text in spoken if len(text) < 200)
+            ):
                 continue
             if name in self._state.names or name not in self._loaded:
                 continue
@@ -764,10 +810,14 @@ class FileRewriter:
         self._state = checkpoint.copy()
 
     def finish(self) -> None:
-        """Do what had to wait for the other edits of a fix."""
+        """Do what had to wait for the other edits of a fix; raises CannotRewrite if the layout does not allow one."""
         self._drop_unused()
         while self._state.renamed:
             self._realign(self._state.renamed.pop())
+        for change in self._state.changes:
+            reason = self._layout.refusal(change)
+            if reason:
+                raise CannotRewrite(reason)
 
     def changes_since(self, checkpoint: object | None = None) -> list[Change]:
         """The edits made since the checkpoint, or all."""
@@ -790,6 +840,19 @@ class FileRewriter:
     def _insert(self, offset: int, content: str) -> None:
         self._add(offset, offset, content)
 
+    def _insert_below(self, offset: int, rows: str) -> None:
+        """Put rows after the one that ends at `offset`, in the part to which that one belongs."""
+        if offset in self._borders:
+            self._insert(offset - 1, f"\n{rows[:-1]}")
+        elif offset > 0 and self.text[offset - 1] != "\n":
+            self._insert(offset, f"\n{rows[:-1]}")
+        else:
+            self._insert(offset, rows)
+
+    def _begins(self, offset: int) -> bool:
+        """Whether a part begins at the offset."""
+        return offset == 0 or offset in self._borders
+
     def _change(self, start: int, end: int, content: str, node: cst.CSTNode) -> None:
         """Replace a stretch; comments that would be lost with it move above the statement."""
         self._guard_string(node, content)
@@ -808,6 +871,9 @@ class FileRewriter:
             self._insert(line, "".join(f"{indent}{comment}\n" for comment in lost))
 
     def _add(self, start: int, end: int, content: str) -> None:
+        if start < end and end in self._borders and content.endswith("\n"):
+            # the last row end of a part belongs to the border
+            end, content = end - 1, content[:-1]
         change = Change(start, end, content)
         if start == end and not content:
             return
@@ -874,6 +940,9 @@ class FileRewriter:
         end = self.text.find("\n", line)
         return 0 <= line < len(self.text) and end >= 0 and not self.text[line:end].strip()
 
+    def _blank_above(self, line: int) -> bool:
+        return self._begins(line) or self._blank(self._line_of(line - 1))
+
     def _anchor(self, node: cst.CSTNode) -> cst.CSTNode:
         """The nearest statement around the node that begins its row."""
         statement: cst.CSTNode = self.statement_of(node)
@@ -922,7 +991,7 @@ class FileRewriter:
     def _past_comments(self, offset: int, indent: str) -> int:
         """Past the comments that belong to a block above: those indented deeper than what follows."""
         kept = position = offset
-        while position < len(self.text):
+        while position < len(self.text) and position not in self._borders:
             end = self.text.find("\n", position)
             end = len(self.text) if end < 0 else end + 1
             row = self.text[position:end]
@@ -942,7 +1011,7 @@ class FileRewriter:
 
     @cached_property
     def _words(self) -> frozenset[str]:
-        return frozenset(re.findall(r"[^\W\d]\w*", self.text))
+        return frozenset(words_of(self.text)) | self._layout.words
 
     @cached_property
     def _tree(self) -> ast.Module:

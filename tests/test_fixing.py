@@ -159,19 +159,6 @@ def test_suppressed_findings_stay(core: ToyCore, capsys: pytest.CaptureFixture[s
     assert Path("a.py").read_text() == "bad(1)  # noqa: TOY001\ngood(2)\n"
 
 
-def test_notebooks_are_left(core: ToyCore, capsys: pytest.CaptureFixture[str]) -> None:
-    text = '{"cells": [{"cell_type": "code", "source": ["x = bad(1)\\n"]}], "metadata": {}, "nbformat": 4}'
-    Path("a.ipynb").write_text(text)
-    assert main(["fix", "--apply"]) == 1
-    assert Path("a.ipynb").read_text() == text
-    out = capsys.readouterr().out
-    assert "left a.ipynb:cell 1:1:5: TOY001 toy-call: notebooks are checked, but not rewritten\n" in out
-    assert out.endswith("Nothing written; 1 finding left.\n")
-    assert main(["check", "--output-format", "json"]) == 1
-    row = json.loads(capsys.readouterr().out)[0]
-    assert (row["fix"], row["no_fix_reason"]) == (None, "notebooks are checked, but not rewritten")
-
-
 def test_only_what_is_given_is_shown_but_the_project_is_context(core: ToyCore) -> None:
     write(a="x = bad(1)\n", b="y = bad(2)\n", c="z = pair(1)\n", d="z = pair(2)\n")
     assert main(["fix", "--apply", "a.py", "c.py"]) == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,9 +13,18 @@ from typing import TYPE_CHECKING
 from ddplint.source import parse_source
 
 if TYPE_CHECKING:
-    from ddplint.rewriting import Change
+    from ddplint.rewriting import Change, Layout
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a diff shows as one file: its name, its characters, and the row of the document's `text` it begins with."""
+
+    name: str
+    raw: str
+    first_row: int
 
 
 @dataclass(frozen=True)
@@ -45,35 +55,62 @@ class Document:
     def text(self) -> str:
         return _LINE_END.sub("\n", self.raw)
 
-    @cached_property
-    def _rows(self) -> list[tuple[int, int, str]]:
-        """Of each row its offset in `text`, its offset in `raw`, and its line end."""
-        rows: list[tuple[int, int, str]] = []
-        plain = start = 0
-        for match in _LINE_END.finditer(self.raw):
-            rows.append((plain, start, match[0]))
-            plain += match.start() - start + 1
-            start = match.end()
-        return [*rows, (plain, start, "")]
+    @property
+    def layout(self) -> Layout | None:
+        """What edits of the text must respect, if it has parts."""
+        return None
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """What a diff compares."""
+        return (Part(self.display, self.raw, 1),)
+
+    def place(self, row: int) -> str:
+        """How output names a row of the text."""
+        return f"{self.display}:{row}"
 
     def changed(self, changes: Iterable[Change]) -> Document:
         """The file with changes of `text` put in; inserted rows end as their neighbours do."""
-        from bisect import bisect_right
-
         from ddplint.rewriting import apply_changes, ordered
 
         changes = ordered(changes)
-        starts = [row[0] for row in self._rows]
-        pieces: list[str] = []
-        position = 0
-        for change in changes:
-            first, last = (bisect_right(starts, place) - 1 for place in (change.start, change.end))
-            start = self._rows[first][1] + change.start - starts[first]
-            end = self._rows[last][1] + change.end - starts[last]
-            newline = self._rows[first][2] or (self._rows[first - 1][2] if first else "\n")
-            pieces += [self.raw[position:start], change.content.replace("\n", newline)]
-            position = end
-        made = replace(self, raw="".join([*pieces, self.raw[position:]]))
+        made = replace(self, raw=apply_changes(self.raw, Rows(self.raw).own(changes)))
         if made.text != apply_changes(self.text, changes):
             raise ValueError(f"{self.display}: line ends do not fit the edits")
+        return made
+
+
+class Rows:
+    """The rows of a text with its own line ends."""
+
+    def __init__(self, raw: str) -> None:
+        self.raw = raw
+        # offsets in the text that has only `\n`, offsets in `raw`, line ends
+        self.plain = [0]
+        self.starts = [0]
+        self.ends: list[str] = []
+        for match in _LINE_END.finditer(raw):
+            self.plain.append(self.plain[-1] + match.start() - self.starts[-1] + 1)
+            self.starts.append(match.end())
+            self.ends.append(match[0])
+        self.ends.append("")
+
+    def newline(self, row: int) -> str:
+        """How what is inserted in a row (from 0) ends: as that row, or as the one above."""
+        return self.ends[row] or (self.ends[row - 1] if row else "\n")
+
+    def end(self, row: int) -> int:
+        """Where in `raw` a row (from 0) ends, its line end left aside."""
+        return self.starts[row + 1] - len(self.ends[row]) if row + 1 < len(self.starts) else len(self.raw)
+
+    def own(self, changes: Iterable[Change]) -> list[Change]:
+        """Changes of the text that has only `\n` as changes of `raw`."""
+        from ddplint.rewriting import Change
+
+        made = []
+        for change in changes:
+            first, last = (bisect_right(self.plain, place) - 1 for place in (change.start, change.end))
+            start = self.starts[first] + change.start - self.plain[first]
+            end = self.starts[last] + change.end - self.plain[last]
+            made.append(Change(start, end, change.content.replace("\n", self.newline(first))))
         return made

@@ -81,7 +81,9 @@ class Planner:
         if path not in self._files:
             document = self._open(path)
             try:
-                made = FileRewriter(path, document.text) if isinstance(document, Document) else document
+                made = (
+                    FileRewriter(path, document.text, document.layout) if isinstance(document, Document) else document
+                )
             except CannotRewrite as reason:
                 made = f"{path}: {reason}"
             self._files[path] = made

@@ -78,7 +78,7 @@ class Session:
             made = Round()
             repair.defects.append(f"fixes did not settle within {ROUNDS} rounds")
         repair.left += made.left
-        repair.defects += [_defect(finding, reason) for finding, reason in made.defects]
+        repair.defects += [self._defect(finding, reason) for finding, reason in made.defects]
         return repair
 
     def _open(self, path: str) -> Document | str:
@@ -152,7 +152,14 @@ class Session:
         place = place_of(finding, document.text) if isinstance(document, Document) else Stretch(0, 0)
         self._dropped.append(_Dropped(finding.code, finding.span.path, place, reason))
         self.repair.left.append((finding, f"its fix proved wrong: {reason}"))
-        self.repair.defects.append(_defect(finding, reason))
+        self.repair.defects.append(self._defect(finding, reason))
+
+    def _defect(self, finding: Finding, reason: str) -> str:
+        document = self._open(finding.span.path)
+        place = f"{finding.span.path}:{finding.span.row}"
+        if isinstance(document, Document):
+            place = document.place(finding.span.row)
+        return f"defect of ddplint: the fix of {finding.code} at {place}:{finding.span.column} was dropped: {reason}"
 
     def _reason_dropped(self, finding: Finding) -> str:
         for one in self._dropped:
@@ -193,8 +200,3 @@ def _touched(planned: Planned, changes: Mapping[str, Sequence[object]]) -> dict[
                 touched.setdefault(path, []).append(Stretch(start, start + len(change.content.rstrip("\n"))))
             shift += len(change.content) - (change.end - change.start)
     return touched
-
-
-def _defect(finding: Finding, reason: str) -> str:
-    place = f"{finding.span.path}:{finding.span.row}:{finding.span.column}"
-    return f"defect of ddplint: the fix of {finding.code} at {place} was dropped: {reason}"

@@ -53,15 +53,17 @@ def _fixed(repair: Repair, written: set[str]) -> Iterator[str]:
         path = one.finding.span.path
         if not set(one.touched) <= written:
             continue
-        rows = one.rows(path, repair.after[path].text) if path in repair.after else []
+        document = repair.after.get(path)
+        rows = one.rows(path, document.text) if document else []
         row = min((first for first, _ in rows), default=one.finding.span.row)
+        place = document.place(row) if document else f"{path}:{row}"
         fix = one.finding.fix
         if fix is None:
             continue
         others = sorted(set(one.touched) - {path})
         also = f" (also in {', '.join(map(printable, others))})" if others else ""
         name = f"{one.finding.code} {one.finding.name} ({fix.applicability})"
-        yield f"fixed {printable(path)}:{row}: {name}: {printable(fix.message)}{also}\n"
+        yield f"fixed {printable(place)}: {name}: {printable(fix.message)}{also}\n"
 
 
 def _refused(unwritten: Iterable[tuple[str, str]]) -> Iterator[str]:

@@ -112,7 +112,7 @@ def finding_problems(
         if fitting:
             rows.remove(min(fitting, key=lambda one: one[1]))
             continue
-        place = f"{finding.code} at {finding.span.path}:{finding.span.row}"
+        place = f"{finding.code} at {_place(finding, new)}"
         same = [one for one in made.planned if _is_still(finding, one, changes, old, new)]
         if same:
             problems.append(Problem(f"{place} would still be there", (same[0].finding,)))
@@ -120,6 +120,11 @@ def finding_problems(
             alone = (made.planned[0].finding,) if len(made.planned) == 1 else ()
             problems.append(Problem(f"{place} would be new: {finding.message}", alone))
     return problems
+
+
+def _place(finding: Finding, documents: Mapping[str, Document]) -> str:
+    document = documents.get(finding.span.path)
+    return document.place(finding.span.row) if document else f"{finding.span.path}:{finding.span.row}"
 
 
 def _is_still(
