@@ -7,9 +7,16 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from ddplint.source import read_source
+
 FIXTURES = Path(__file__).parent / "fixtures"
 _EXPECT = re.compile(r"#\s*expect:\s*(DDP\d+)\s+(note|warning|error)\s+(safe|unsafe|none)\b")
 _STEP = re.compile(r"#\s*step:\s*(DDP\d+)")
+
+
+def programs(folder: Path) -> list[Path]:
+    """The Python files and notebooks below a folder."""
+    return sorted([*folder.rglob("*.py"), *folder.rglob("*.ipynb")])
 
 
 @dataclass(frozen=True)
@@ -40,7 +47,7 @@ class Fixture:
 
     @property
     def files(self) -> list[Path]:
-        return [self.place] if self.place.is_file() else sorted(self.place.rglob("*.py"))
+        return [self.place] if self.place.is_file() else programs(self.place)
 
     def relative(self, path: Path) -> str:
         return path.relative_to(self.place.parent if self.place.is_file() else self.place).as_posix()
@@ -48,7 +55,7 @@ class Fixture:
     def expected(self) -> Counter[Expected]:
         found: Counter[Expected] = Counter()
         for path in self.files:
-            for row, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            for row, line in enumerate(read_source(str(path)).text.splitlines(), 1):
                 for code, severity, level in _EXPECT.findall(line):
                     found[Expected(self.relative(path), row, code, severity, level)] += 1
         return found
@@ -57,7 +64,7 @@ class Fixture:
         return {
             (self.relative(path), row, code)
             for path in self.files
-            for row, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+            for row, line in enumerate(read_source(str(path)).text.splitlines(), 1)
             for code in _STEP.findall(line)
         }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import io
+import json
 import shutil
 import tempfile
 import tokenize
@@ -15,13 +16,14 @@ from difflib import SequenceMatcher
 from pathlib import Path
 
 import pytest
-from fixture_files import Fixture, all_fixtures
+from fixture_files import Fixture, all_fixtures, programs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ddplint.config import Settings
 from ddplint.engine import FixResult, check, fix
 from ddplint.rewriting import comments_of
+from ddplint.source import read_source
 
 FIXTURES = [fixture for fixture in all_fixtures() if fixture.is_bug]
 SETTINGS = Settings(cache=False, jobs=1)
@@ -35,7 +37,17 @@ def copy(fixture: Fixture, folder: Path) -> None:
 
 
 def texts(folder: Path) -> dict[str, str]:
-    return {path.relative_to(folder).as_posix(): path.read_text("utf-8") for path in sorted(folder.rglob("*.py"))}
+    return {path.relative_to(folder).as_posix(): read_source(str(path)).text for path in programs(folder)}
+
+
+def outside_sources(folder: Path) -> dict[str, object]:
+    """The notebooks without the sources of their code cells."""
+    found: dict[str, object] = {}
+    for path in folder.rglob("*.ipynb"):
+        content = json.loads(path.read_text("utf-8"))
+        kinds = [cell.pop("source", None) if cell["cell_type"] == "code" else None for cell in content["cells"]]
+        found[path.name] = (content, [type(kind) for kind in kinds])
+    return found
 
 
 def repair() -> FixResult:
@@ -63,7 +75,7 @@ def has_codemod(code: str) -> bool:
 def test_fixes(fixture: Fixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     copy(fixture, tmp_path)
     monkeypatch.chdir(tmp_path)
-    before = texts(tmp_path)
+    before, around = texts(tmp_path), outside_sources(tmp_path)
     findings = check(["."], SETTINGS).findings
     missing = sorted(code for code in {one.code for one in fixture.expected()} if not has_codemod(code))
     if missing:
@@ -74,6 +86,7 @@ def test_fixes(fixture: Fixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
     result = repair()
     after = texts(tmp_path)
+    assert outside_sources(tmp_path) == around
     for path, text in after.items():
         ast.parse(text)
         assert not Counter(comments(before[path])) - Counter(comments(text)), path
