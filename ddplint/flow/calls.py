@@ -222,7 +222,8 @@ class Calls(Library):
         frame.conditions = caller.conditions
         frame.guards = caller.guards
         frame.iterating = caller.iterating
-        frame.context = len(self.memo) + 1
+        self.calls += 1
+        frame.context = self.calls
         if "main" in function.marks:
             place = Place(facts.module.path, facts.position, f"`{facts.name}` runs on rank 0 only")
             frame.guards = (*frame.guards, Guard("main", place, len(self.frames)))
@@ -416,12 +417,12 @@ class Calls(Library):
     ) -> Value:
         """A new object; the same call with the same arguments gives the same one."""
         key = (
-            "new", id(class_.facts), self.frame.module.path, node[1],
+            id(class_.facts), self.frame.module.path, node[1],
             tuple(value.key() for value in arguments), tuple((name, value.key()) for name, value in keywords.items()),
             # what collects numbers is made anew for each loader
             self.frame.context if self.knowledge.matches("collector_class", class_.facts.name) else 0,
         )  # fmt: skip
-        known = self.memo.get(key)
+        known = self.objects.get(key)
         if known is not None:
             return known
         if self.contexts[id(class_.facts)] >= MAX_CONTEXTS:
@@ -430,7 +431,7 @@ class Calls(Library):
         self.contexts[id(class_.facts)] += 1
         place = self.frame.place(node, f"makes a `{class_.facts.name}`")
         value = Value(Instance(class_, place))
-        self.memo[key] = value
+        self.objects[key] = value
         self.instances[id(class_.facts)].append(value)
         self.construct(value, arguments, keywords, node)
         return value

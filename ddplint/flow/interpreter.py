@@ -64,6 +64,9 @@ class Interpreter(Expressions, Calls):
         self.instances: dict[int, list[Value]] = defaultdict(list)
         self.classes: dict[int, Value] = {}
         self.memo: dict[Any, Value] = {}
+        # objects by class, place and arguments
+        self.objects: dict[Any, Value] = {}
+        self.calls = 0
         self.batches: dict[tuple[int, str], Value] = {}
         self.reducing: set[Any] = set()
         self.contexts: dict[int, int] = defaultdict(int)
@@ -137,6 +140,11 @@ class Interpreter(Expressions, Calls):
         self.frames.pop()
         if self.frames:
             self.frame = self.frames[-1]
+
+    def forget_calls(self) -> None:
+        """Forget what calls gave, so that memory does not grow with the program; objects stay the same."""
+        for known in (self.memo, self.plain, self.attributes, self.loading, self.seeding, self.reducing, self.contexts):
+            known.clear()
 
     def fresh(self) -> int:
         self.identities += 1

@@ -18,6 +18,8 @@ from ddplint.program.program import FunctionFacts, Module, Program
 
 _STACK_BYTES = 512 * 1024 * 1024
 _RECURSION = 60_000
+# calls whose results are held between roots
+MAX_REMEMBERED = 20_000
 
 
 @dataclass(slots=True)
@@ -51,7 +53,7 @@ def in_deep_thread(run: Callable[[], Any]) -> Any:
     collected = gc.get_threshold()
     sys.setrecursionlimit(_RECURSION)
     # abstract values rarely form cycles; the default would look for some every 700 of them
-    gc.set_threshold(1_000_000, 20, 100)
+    gc.set_threshold(200_000, 10, 10)
     try:
         thread = threading.Thread(target=target)
         thread.start()
@@ -104,6 +106,8 @@ class _Roots:
             # each folder may call shared helpers as often as if it were alone
             self.folder = folder
             interpreter.contexts.clear()
+        if len(interpreter.memo) > MAX_REMEMBERED:
+            interpreter.forget_calls()
         interpreter.root += 1
         interpreter.roots[interpreter.root] = name
         interpreter.steps = 0
