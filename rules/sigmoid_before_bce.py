@@ -260,9 +260,11 @@ class SigmoidBeforeBceCheck(Check):
         if sink.tag.detail != "padding":
             fix, reason = repairs.of((scope.module.path, sink.event.node[1]))
         steps = sink.tag.steps if sink.made is None else (*sink.tag.steps, sink.made)
+        node = sink.event.node
         self.report(
             scope,
-            sink.event.node,
+            # the criterion, not all of a call that may be many lines long
+            node[2] if node[0] == "call" else node,
             f"{text}; use `{instead}` on the logits",
             steps,
             severity="error" if raises else "warning",

@@ -143,8 +143,14 @@ class Interpreter(Expressions, Calls):
 
     def forget_calls(self) -> None:
         """Forget what calls gave, so that memory does not grow with the program; objects stay the same."""
-        for known in (self.memo, self.plain, self.attributes, self.loading, self.seeding, self.reducing, self.contexts):
-            known.clear()
+        self.memo.clear()
+        self.plain.clear()
+        self.attributes.clear()
+        self.loading.clear()
+        self.seeding.clear()
+        self.reducing.clear()
+        self.contexts.clear()
+        self.derived.clear()
 
     def fresh(self) -> int:
         self.identities += 1
