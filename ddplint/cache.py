@@ -17,7 +17,7 @@ import platformdirs
 
 import ddplint
 import ddplint.rules
-from ddplint.findings import SEVERITIES, Action, Edit, Finding, Fix, Span, Step
+from ddplint.findings import EVENT_KINDS, SEVERITIES, Action, Edit, Finding, Fix, RankEvent, Span, Step
 
 SIZE_LIMIT = 64_000_000
 COUNT_LIMIT = 400
@@ -75,6 +75,7 @@ def finding_from_data(data: Mapping[str, Any]) -> Finding:
         fix=None if fix is None else _fix(fix),
         no_fix_reason=reason,
         also=tuple(_span(span) for span in data["also"]),
+        ranks=tuple(_event(event) for event in data["ranks"]),
     )
 
 
@@ -89,6 +90,13 @@ def _span(data: Mapping[str, Any]) -> Span:
     if not all(type(number) is int for number in numbers):
         raise TypeError("expected whole numbers")
     return Span(_text(data["path"]), *numbers)
+
+
+def _event(data: Mapping[str, Any]) -> RankEvent:
+    moment, kind, span = data["moment"], data["kind"], data["span"]
+    if type(moment) is not int or kind not in EVENT_KINDS:
+        raise ValueError("no event of a rank")
+    return RankEvent(moment, _text(data["lane"]), kind, _text(data["label"]), None if span is None else _span(span))
 
 
 def _fix(data: Mapping[str, Any]) -> Fix:

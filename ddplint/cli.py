@@ -69,7 +69,10 @@ def _run_options(command: _Command) -> _Command:
             help="Processes to read files with; 0: one per core.",
         ),
         click.option("--no-cache", is_flag=True, help="Neither read nor write the cache."),
-        click.option("-v", "--verbose", is_flag=True, help="Say on stderr what is used and how long it takes."),
+        click.option(
+            "-v", "--verbose", is_flag=True,
+            help="Say on stderr what is used and how long it takes; the text report shows what each rank does.",
+        ),
     ]  # fmt: skip
     for option in reversed(options):
         command = option(command)

@@ -7,8 +7,12 @@ from typing import Literal
 
 Severity = Literal["note", "warning", "error"]
 Applicability = Literal["safe", "unsafe"]
+# read: data; work: a computation; pass, stop: a guard lets through or keeps out; meet: a collective; miss: a collective
+# that is not there; result: a number that is used; idle: nothing
+EventKind = Literal["read", "work", "pass", "stop", "meet", "miss", "result", "idle"]
 
 SEVERITIES: tuple[Severity, ...] = ("note", "warning", "error")
+EVENT_KINDS: tuple[EventKind, ...] = ("read", "work", "pass", "stop", "meet", "miss", "result", "idle")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -28,6 +32,20 @@ class Step:
 
     span: Span
     message: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class RankEvent:
+    """One thing that one lane (a rank, some ranks, a run) does; what has the same `moment` happens side by side.
+
+    Lanes with a `meet` or `miss` at one moment do or miss the same thing together.
+    """
+
+    moment: int
+    lane: str
+    kind: EventKind
+    label: str
+    span: Span | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +82,10 @@ class Fix:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One report of one rule. Either `fix` is set or `no_fix_reason` says why there is none."""
+    """One report of one rule. Either `fix` is set or `no_fix_reason` says why there is none.
+
+    `ranks` is what each rank does, moment by moment, where they differ; empty where they do not.
+    """
 
     code: str
     name: str
@@ -75,6 +96,7 @@ class Finding:
     fix: Fix | None = None
     no_fix_reason: str = ""
     also: tuple[Span, ...] = field(default=())
+    ranks: tuple[RankEvent, ...] = ()
 
     def sort_key(self) -> tuple[str, int, int, str, str]:
         return (self.span.path, self.span.row, self.span.column, self.code, self.message)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ddplint.documentation import RuleDocumentation, parse_documentation
 from ddplint.facts.lower import unpack
-from ddplint.findings import Action, Finding, Fix, Severity, Span, Step
+from ddplint.findings import Action, Finding, Fix, RankEvent, Severity, Span, Step
 from ddplint.flow.events import Scope
 from ddplint.flow.knowledge import Knowledge
 from ddplint.flow.run import Run
@@ -83,6 +83,7 @@ class Check:
         fix: Fix | None = None,
         no_fix_reason: str = "",
         also: Iterable[Place] = (),
+        ranks: tuple[RankEvent, ...] = (),
     ) -> Finding:
         """Report `node`, in the file of `scope` (or of that path)."""
         path = scope if isinstance(scope, str) else scope.module.path
@@ -96,6 +97,7 @@ class Check:
             fix=fix,
             no_fix_reason=no_fix_reason,
             also=tuple(span_of(place.path, place.position) for place in also),
+            ranks=ranks,
         )
         self.findings.append(finding)
         return finding

@@ -120,6 +120,7 @@ from ddplint.flow.values import (
 )
 from ddplint.rules.base import Check, Rule
 from ddplint.rules.rank0_codemods import CODEMODS
+from ddplint.rules.rank0_ranks import ranks_of
 from ddplint.rules.rank0_repairs import Repairs
 from ddplint.rules.rank0_seen import Loop, Seen, Use, find, outer_call
 from ddplint.rules.statements import names_of, text_of
@@ -301,7 +302,8 @@ class Rank0EvaluationCheck(Check):
             return
         tag = self._one_shard(scope, values)
         if tag is not None:
-            self._used(scope, node, tag, "the number that picks the best checkpoint")
+            act = ("picks the checkpoint by its number", "pick by theirs")
+            self._used(scope, node, tag, "the number that picks the best checkpoint", act=act)
 
     def _under_guard(self, event: CallEvent) -> None:
         guard = event.scope.on_main_rank_only
@@ -320,7 +322,13 @@ class Rank0EvaluationCheck(Check):
             tag = tag or self._one_shard(event.scope, given)
             if tag is not None:
                 self._used(
-                    event.scope, event.node, tag, "this metric", guard, feeds and self._synchronises(event.receiver)
+                    event.scope,
+                    event.node,
+                    tag,
+                    "this metric",
+                    guard,
+                    feeds and self._synchronises(event.receiver),
+                    ("feeds the metric", "feed theirs") if feeds else ("computes the metric", "compute theirs"),
                 )
 
     def _synchronises(self, value: Value | None) -> bool:
@@ -374,13 +382,17 @@ class Rank0EvaluationCheck(Check):
         metric = self._synchronises(value)
         if alone is not None and alone.constant is True:
             what = "the number that is logged for rank 0 only"
-            self.uses.append(Use(event.scope, event.node, tag, what, None, logs=True, metric=metric))
+            use = Use(event.scope, event.node, tag, what, None, logs=True, metric=metric, main_only=True)
+            use.act = "logs its number"
+            self.uses.append(use)
             return
         names = list(given.shape.entries) if isinstance(given.shape, Entries) else [given.constant]
         for name in names:
             if isinstance(name, str):
                 what = f"`{name}`, by which the best checkpoint is picked"
-                self.uses.append(Use(event.scope, event.node, tag, what, None, name, True, metric))
+                use = Use(event.scope, event.node, tag, what, None, name, True, metric)
+                use.act = "picks the checkpoint by its number"
+                self.uses.append(use)
 
     def _runs_many(self, event: CallEvent) -> bool:
         """Whether a trainer runs more than one process for sure."""
@@ -435,11 +447,20 @@ class Rank0EvaluationCheck(Check):
         return found
 
     def _used(
-        self, scope: Scope, node: Node, tag: Tag, what: str, guard: Guard | None = None, metric: bool = False
+        self,
+        scope: Scope,
+        node: Node,
+        tag: Tag,
+        what: str,
+        guard: Guard | None = None,
+        metric: bool = False,
+        act: tuple[str, str] = ("reports its number", "report theirs"),
     ) -> None:
         if any(one.side == "other" for one in scope.guards):
             return
-        self.uses.append(Use(scope, node, tag, what, guard or scope.on_main_rank_only, metric=metric))
+        use = Use(scope, node, tag, what, guard or scope.on_main_rank_only, metric=metric)
+        use.act, use.acts = act
+        self.uses.append(use)
 
     # the verdict
 
@@ -516,7 +537,11 @@ class Rank0EvaluationCheck(Check):
             "and cut the sampler's padding to len(dataset)"
         )
         fix, reason = repairs.of(uses, alone)
-        self.report(path, node, message, steps, fix=fix, no_fix_reason=reason)
+        # a framework calls its hooks on every rank
+        everybody = all(isinstance(one, str) or self.loaders[one].unguarded for one in use.tag.origins)
+        guard = use.guard or (loaders[0].guards[0] if alone else None)
+        ranks = ranks_of(use, self.seen, guard, alone, everybody)
+        self.report(path, node, message, steps, fix=fix, no_fix_reason=reason, ranks=ranks)
 
 
 def _position(scope: Scope) -> int:

@@ -21,7 +21,10 @@ COLLECTS = frozenset(("append", "extend", "insert"))
 
 @dataclass(slots=True)
 class Use:
-    """A place where an evaluation's number is used, kept until all loaders' roles are known."""
+    """A place where an evaluation's number is used, kept until all loaders' roles are known.
+
+    `act` and `acts` say what one rank, and several, do there.
+    """
 
     scope: Scope
     node: Node
@@ -32,6 +35,10 @@ class Use:
     # a call of `self.log`; an object that synchronises itself is logged or updated
     logs: bool = False
     metric: bool = False
+    # the framework lets rank 0 alone do it
+    main_only: bool = False
+    act: str = "reports its number"
+    acts: str = "report theirs"
 
     @property
     def at(self) -> tuple[str, int]:

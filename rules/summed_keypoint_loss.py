@@ -107,12 +107,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from ddplint.facts.lower import unpack
-from ddplint.findings import Action, Fix, Span
+from ddplint.findings import Action, Fix, RankEvent, Span
 from ddplint.flow.events import AssignEvent, BinaryEvent, CallEvent, ReturnEvent, Scope
 from ddplint.flow.knowledge import Knowledge
 from ddplint.flow.run import Run
 from ddplint.flow.values import OPAQUE, Const, Entries, Items, Made, Part, Partial, Place, Tag, Value
 from ddplint.rules.base import Check, Rule, span_of
+from ddplint.rules.ranks import Does, in_order, together
 
 if TYPE_CHECKING:
     from ddplint.rewriting import FileRewriter
@@ -709,7 +710,8 @@ class SummedKeypointLossCheck(Check):
                 continue
             trace = min(site.ends, key=lambda steps: (len(steps), steps))
             fix, reason = self._fix(site)
-            self.report(site.path, site.node, self._message(site), trace, fix=fix, no_fix_reason=reason)
+            ranks = _ranks(Place(site.path, site.node[1], ""), trace[-1])
+            self.report(site.path, site.node, self._message(site), trace, fix=fix, no_fix_reason=reason, ranks=ranks)
 
     def _siblings(self, site: _Site) -> list[_Site]:
         """The sums that meet this one in some total, and those that meet them, in order of place."""
@@ -750,6 +752,20 @@ class SummedKeypointLossCheck(Check):
             " the batch size of each rank (for 21 joints in 3-D and 8 samples 504 times the mean) and halve when the"
             " same global batch is split over two ranks; divide by the batch size or by the number of visible points"
         )
+
+
+def _ranks(summed: Place, end: Place) -> tuple[RankEvent, ...]:
+    """The same global batch on one rank and on two."""
+    one, pair = "one rank alone", ("rank 0 of two", "rank 1 of two")
+    return in_order(
+        {one: Does("read", "batch of B samples"), **dict.fromkeys(pair, Does("read", "batch of B/2 samples"))},
+        {
+            one: Does("work", "sums over B samples", summed),
+            **dict.fromkeys(pair, Does("work", "sums over B/2 samples", summed)),
+        },
+        together(pair, Does("meet", "DDP takes the mean of the gradients", end)),
+        {one: Does("result", "gradient g", end), **dict.fromkeys(pair, Does("result", "gradient g/2"))},
+    )
 
 
 def _place(scope: Scope, node: list[Any], message: str) -> Place:

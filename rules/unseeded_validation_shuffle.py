@@ -103,7 +103,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ddplint.facts.lower import pack, unpack
-from ddplint.findings import Action, Finding, Fix, Severity, Span
+from ddplint.findings import Action, Finding, Fix, RankEvent, Severity, Span
 from ddplint.flow.events import CallEvent, Scope
 from ddplint.flow.knowledge import Knowledge
 from ddplint.flow.roles import EVALUATION, TRAINING, Judgement, Roles, Source
@@ -111,6 +111,7 @@ from ddplint.flow.run import Run
 from ddplint.flow.values import Conditions, Const, FunctionValue, Instance, Made, Place, Value, contradict
 from ddplint.program.program import FunctionFacts, Module, Program
 from ddplint.rules.base import Check, Rule, span_of
+from ddplint.rules.ranks import Does, in_order
 
 if TYPE_CHECKING:
     import libcst as cst
@@ -382,7 +383,28 @@ class UnseededValidationShuffleCheck(Check):
         if subset is not None:
             trace.append(subset[1]._replace(message=subset[0]))
         fix, why_not = (None, repair) if isinstance(repair, str) else (repair, "")
-        self.report(where.path, ["call", where.position], message, trace, severity, fix, why_not)
+        ranks = _runs(where, subset[1] if subset is not None else None)
+        self.report(where.path, ["call", where.position], message, trace, severity, fix, why_not, ranks=ranks)
+
+
+def _runs(shuffled: Place, cut: Place | None) -> tuple[RankEvent, ...]:
+    """What two runs of the same program do."""
+    one, next_ = "one run", "the next run"
+    drawn = {one: Does("read", "draws an order", shuffled), next_: Does("read", "draws another order", shuffled)}
+    if cut is not None:
+        return in_order(
+            drawn,
+            {one: Does("work", "scores some of the samples", cut), next_: Does("work", "scores others", cut)},
+            {one: Does("result", "a number"), next_: Does("result", "another number, same model")},
+        )
+    return in_order(
+        drawn,
+        {one: Does("work", "fills its batches"), next_: Does("work", "fills them otherwise")},
+        {
+            one: Does("result", "a mean of batch means"),
+            next_: Does("result", "another mean if the last batch is smaller, same model"),
+        },
+    )
 
 
 class Refused(Exception):

@@ -93,12 +93,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ddplint.findings import Action, Fix, Span
+from ddplint.findings import Action, Fix, RankEvent, Span
 from ddplint.flow.events import AssignEvent, BinaryEvent, CallEvent, ReturnEvent, Scope, reachable
 from ddplint.flow.knowledge import Effect, Knowledge
 from ddplint.flow.run import Run
 from ddplint.flow.values import Elements, Items, Part, Place, Tag, Value
 from ddplint.rules.base import Check, Rule, span_of
+from ddplint.rules.ranks import Does, in_order, together
 
 if TYPE_CHECKING:
     from ddplint.rewriting import FileRewriter
@@ -127,6 +128,7 @@ class _Site:
     parts: int
     complete: bool
     whole_loss: bool = False
+    backward: Place | None = None
     callers: dict[Place, None] = field(default_factory=dict)
     sums: dict[int, tuple[Node, Node]] = field(default_factory=dict)
 
@@ -218,9 +220,9 @@ class ZeroTimesParametersCheck(Check):
                 site.complete = True
                 site.sums[event.node[1]] = (event.node, _source_node(event))
         elif "backward" in effect.kinds:
-            self._is_loss(event.receiver)
+            self._is_loss(event.receiver, event)
         elif "backward-of-argument" in effect.kinds:
-            self._is_loss(event.argument(0, "loss"))
+            self._is_loss(event.argument(0, "loss"), event)
 
     def _note(self, event: CallEvent, effect: Effect, value: Value) -> None:
         many = isinstance(value.shape, (Items, Elements))
@@ -238,9 +240,11 @@ class ZeroTimesParametersCheck(Check):
         if event.value.tags:
             self._is_loss(event.value)
 
-    def _is_loss(self, value: Value | None) -> None:
+    def _is_loss(self, value: Value | None, backward: CallEvent | None = None) -> None:
         for site in self._sites(value):
             site.whole_loss = True
+            if backward is not None:
+                site.backward = Place(backward.scope.module.path, backward.node[1], "")
 
     def _sites(self, value: Value | None) -> list[_Site]:
         tag = value.tags.get(ZEROED) if value is not None else None
@@ -250,7 +254,8 @@ class ZeroTimesParametersCheck(Check):
         for site in self.sites.values():
             if site.complete:
                 fix, reason = _repair(self, site)
-                self.report(site.path, site.node, _message(site), site.tag.steps, None, fix, reason, also=site.callers)
+                steps, ranks = site.tag.steps, _ranks(site)
+                self.report(site.path, site.node, _message(site), steps, None, fix, reason, site.callers, ranks)
 
 
 def _message(site: _Site) -> str:
@@ -264,6 +269,22 @@ def _message(site: _Site) -> str:
             " and every collective of the normal path is still made"
         )
     return text
+
+
+def _ranks(site: _Site) -> tuple[RankEvent, ...]:
+    """A rank whose whole loss this is, beside one with a loss of its samples."""
+    if site.backward is None:
+        return ()
+    here, there = "a rank that comes here", "a rank with samples"
+    place = Place(site.path, site.node[1], "")
+    return in_order(
+        {here: Does("work", "loss = 0 x its parameters", place), there: Does("work", "loss of its samples")},
+        {here: Does("result", "0, but nan once a parameter is inf or nan", place)},
+        together(
+            (here, there),
+            Does("meet", "gradients are averaged, if the wrapped forward ran on both", site.backward),
+        ),
+    )
 
 
 def _parts(value: Value) -> int | None:

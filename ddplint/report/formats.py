@@ -31,7 +31,7 @@ def _junit(report: Report) -> str:
 
 
 FORMATS: Mapping[str, Format] = {
-    "text": Format(lambda report: render_text(report.result, report.style), terminal=True),
+    "text": Format(lambda report: render_text(report.result, report.style, report.verbose), terminal=True),
     "concise": Format(lambda report: render_concise(report.result, report.style), terminal=True),
     "json": Format(lambda report: render_json(report.result), edits=True),
     "json-lines": Format(lambda report: render_json_lines(report.result), edits=True),

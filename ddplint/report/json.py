@@ -10,6 +10,8 @@ from ddplint.findings import Finding, Fix, Span
 from ddplint.result import Result
 from ddplint.source import Sources
 
+_NOWHERE = {"cell": None, "location": None, "end_location": None}
+
 
 def render_json(result: Result) -> str:
     """The findings as a JSON list, one object each."""
@@ -34,6 +36,17 @@ def _finding(finding: Finding, sources: Sources) -> dict[str, Any]:
         "url": page_url(finding.code, finding.name),
         "fix": _fix(finding.fix, sources) if finding.fix else None,
         "no_fix_reason": finding.no_fix_reason or None,
+        "ranks": [
+            {
+                "moment": event.moment,
+                "lane": event.lane,
+                "kind": event.kind,
+                "label": event.label,
+                "filename": event.span.path if event.span else None,
+                **(_place(event.span, sources) if event.span else _NOWHERE),
+            }
+            for event in finding.ranks
+        ],
         "trace": [
             {"filename": step.span.path, **_place(step.span, sources), "message": step.message}
             for step in finding.trace

@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ddplint.findings import Finding, Span
+from ddplint.report.lanes import picture_of
+from ddplint.report.lanes_text import lanes_text
 from ddplint.report.snippet import snippet
 from ddplint.report.style import Style, location, printable
 from ddplint.result import Result
 from ddplint.source import Sources
 
 
-def render_text(result: Result, style: Style) -> str:
-    """All findings; an empty line after each."""
-    blocks = ["\n".join(_block(finding, result.sources, style)) for finding in result.findings]
+def render_text(result: Result, style: Style, verbose: bool = False) -> str:
+    """All findings; an empty line after each. `verbose` adds the picture of what each rank does."""
+    blocks = ["\n".join(_block(finding, result.sources, style, verbose)) for finding in result.findings]
     return "".join(f"{block}\n\n" for block in blocks)
 
 
-def _block(finding: Finding, sources: Sources, style: Style) -> Iterator[str]:
+def _block(finding: Finding, sources: Sources, style: Style, verbose: bool) -> Iterator[str]:
     yield (
         f"{style.bold(location(finding.span, sources))}: {style.severity(finding.severity, finding.severity)} "
         f"{style.bold(finding.code)} {finding.name}: {printable(finding.message)}"
@@ -27,6 +29,9 @@ def _block(finding: Finding, sources: Sources, style: Style) -> Iterator[str]:
     for number, step in enumerate(finding.trace, 1):
         yield f"  {number}. {location(step.span, sources)}: {printable(step.message)}"
         yield from _source(step.span, sources, style, gutter + 3, underline=False)
+    picture = picture_of(finding) if verbose else None
+    if picture is not None:
+        yield from (f"  {line}" for line in lanes_text(picture, sources, style))
     if finding.fix is not None:
         reason = f" ({printable(finding.fix.reason)})" if finding.fix.reason else ""
         yield f"  {style.good(f'fix ({finding.fix.applicability})')}: {printable(finding.fix.message)}{reason}"

@@ -94,6 +94,7 @@ def test_json(result: Result) -> None:
             ],
         },
         "no_fix_reason": None,
+        "ranks": [],
         "trace": second["trace"],
     }
     assert second["trace"][0] == {
