@@ -112,7 +112,7 @@ def test_extending_in_a_circle(tmp_path: Path) -> None:
 def test_trouble_in_an_extended_file_names_it(tmp_path: Path) -> None:
     write(tmp_path / "base.yaml", "jobs: many\n")
     message = error(tmp_path, write(tmp_path / "own.yaml", "extend: base.yaml\n"))
-    assert message.startswith(f"{tmp_path}/base.yaml: `jobs` must be")
+    assert message.startswith(f"{tmp_path}/base.yaml:1: `jobs` must be")
 
 
 def test_command_line_adds_to_extend_keys() -> None:
@@ -134,7 +134,7 @@ def test_two_configurations_in_one_folder(tmp_path: Path) -> None:
     ("text", "expected"),
     [
         ("selekt: [DDP1]", "unknown key `selekt`; did you mean `select`?"),
-        ("zzz: 1", "unknown key `zzz`; known keys: select, ignore"),
+        ("zzz: 1", "unknown key `zzz`; known: select, ignore"),
         ("fail_on: error", "did you mean `fail-on`?"),
         ("select: DDP1", "`select` must be a list of strings, not a string"),
         ("select: [1]", "`select` must be a list of strings, not a list with `1`"),
@@ -145,16 +145,20 @@ def test_two_configurations_in_one_folder(tmp_path: Path) -> None:
         ("exclude: ['!']", "`exclude` must be a list of patterns as in .gitignore, not a list with `'!'`"),
         ("severity: [DDP1]", "`severity` must be a table of rules and severities, not a list"),
         ("severity: {DDP101: fatal}", "`severity.DDP101` must be one of note, warning, error, not `'fatal'`"),
-        ("severity: {1: note}", "`severity` must be a table of rules and severities, not a table with the key `1`"),
+        ("severity: {1: note}", "`severity` must be a table of rules and severities, not one with the key `1`"),
         ("per-file-ignores: {a.py: DDP1}", "`per-file-ignores.a.py` must be a list of strings, not a string"),
         ("extend: [a]", "`extend` must be a path, not `['a']`"),
         ("extend: none.yaml", "configuration file not found"),
+        ("jobs: 1\n\nselect: [DDP1]\njobs: 2", ".ddplint.yaml:4: the key `jobs` stands here twice"),
+        ("jobs: 1\nselect: [", ".ddplint.yaml:2: broken YAML"),
+        ("jobs: 1\nseverity:\n  DDP1: note\n  DDP2: bad", ".ddplint.yaml:4: `severity.DDP2` must be one of"),
+        ("jobs: 1\nseverity:\n  DDP1: note\n  2: note", ".ddplint.yaml:4: `severity` must be a table"),
         ("jobs: &a [*a, *a]", "`jobs` must be a whole number"),
         ("jobs: -1", "`jobs` must be a whole number"),
         ("jobs: true", "`jobs` must be a whole number"),
         ("cache: 1", "`cache` must be true or false, not `1`"),
         ("knowledge: [none.yaml]", "knowledge file not found"),
-        ("- a", "expected keys and values, found a list"),
+        ("- a", ":1: must be keys and values, not a list"),
         ("a: [", "broken YAML"),
         ("a: !!python/object/apply:os.system ['true']", "broken YAML"),
         ("[" * 3000, "broken YAML"),
@@ -172,7 +176,7 @@ def test_what_is_wrong_is_said(tmp_path: Path, text: str, expected: str) -> None
     [
         ("[tool.ddplint\n", "broken TOML"),
         ("tool = 1\n", "`tool` must be a table"),
-        ("[tool]\nddplint = 3\n", "expected keys"),
+        ("[tool]\nddplint = 3\n", "pyproject.toml: must be keys and values, not a number"),
     ],
 )
 def test_broken_toml(tmp_path: Path, text: str, expected: str) -> None:

@@ -12,7 +12,7 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
-from ddplint.config.kinds import Choice, File, Flag, Glob, Kind, List, Table, Text, Whole
+from ddplint.config.kinds import Choice, File, Flag, Glob, Kind, List, Record, Table, Text, Whole
 from ddplint.findings import SEVERITIES, Severity
 from ddplint.patterns import Pattern
 
@@ -154,9 +154,18 @@ KEYS: Mapping[str, Key] = {
     )
 }
 
-# the one key that says where a file's values come from besides itself
+# the one key that is no setting: it says where values come from that a file does not have itself
 EXTEND = "extend"
-EXTEND_KIND = File("configuration file")
+EXTEND_HELP = (
+    "Another configuration file, relative to this one. This file's values win; lists in `extend-*` add to its."
+)
+
+# a configuration file
+FILE = Record(
+    {**{key.name: key.kind for key in KEYS.values()}, EXTEND: File("configuration file")},
+    help={**{key.name: key.help for key in KEYS.values()}, EXTEND: EXTEND_HELP},
+    empty=True,
+)
 
 
 def combine(layers: tuple[Layer, ...], source: Path | None = None) -> Settings:
