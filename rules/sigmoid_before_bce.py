@@ -138,6 +138,13 @@ class _Sink:
         return self.event.name.rpartition(".")[2]
 
 
+# losses on probabilities, and the same of logits
+_ON_LOGITS = {
+    "BCELoss": "BCEWithLogitsLoss",
+    "binary_cross_entropy": "binary_cross_entropy_with_logits",
+}
+
+
 class SigmoidBeforeBceCheck(Check):
     def __init__(self, rule: Rule, knowledge: Knowledge) -> None:
         super().__init__(rule, knowledge)
@@ -464,7 +471,9 @@ class _Repair:
     def _rename(self, spot: Spot, loss: str) -> None:
         module, _, name = loss.rpartition(".")
         callee = self.places.stand(spot).call[2]
-        new = {"BCELoss": "BCEWithLogitsLoss"}.get(name, f"{name}_with_logits")
+        new = _ON_LOGITS.get(name)
+        if new is None:
+            raise Refusal(f"what computes `{name}` of logits is not known")
         owner = dotted(callee[2]) if callee[0] == "attr" else ""
         if callee[0] == "attr" and callee[3] == name and owner:
             self._act("replace-callee", spot, text=f"{owner}.{new}")

@@ -75,7 +75,7 @@ def _applicable(
     program: Program, rules: Sequence[RuleLike], knowledge: Knowledge
 ) -> tuple[list[RuleLike], set[int] | None]:
     """The rules whose words the program mentions, and what can matter to them; None for everything."""
-    relevance = Relevance(program, knowledge.matches)
+    relevance = Relevance(program, knowledge.matches, knowledge.own_words)
     found = [(rule, relevance.of(rule.words) if rule.words else None) for rule in rules]
     kept = [(rule, reach) for rule, reach in found if reach is not None or not rule.words]
     reaches = [reach for _, reach in kept if reach is not None]

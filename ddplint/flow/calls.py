@@ -328,6 +328,17 @@ class Calls(Library):
     def library_bases(self: Interpreter, class_: ClassValue) -> list[str]:  # type: ignore[misc]
         return [self.knowledge.canonical(one.name) for one in self.ancestors(class_) if isinstance(one, Lib)]
 
+    def own_method(self: Interpreter, class_: ClassValue, name: str) -> str:  # type: ignore[misc]
+        """The full name by which a team describes a method of the class or of one it inherits from; else empty."""
+        if not self.knowledge.own:
+            return ""
+        found = (
+            self.knowledge.own_name(one.module.path, f"{one.facts.qualname}.{name}")
+            for one in self.ancestors(class_)
+            if isinstance(one, ClassValue)
+        )
+        return next(filter(None, found), "")
+
     def class_attribute(  # type: ignore[misc]
         self: Interpreter, class_: ClassValue, name: str, bound: Value | None, after: ClassValue | None = None
     ) -> Value | None:

@@ -36,7 +36,7 @@ from ddplint.flow.values import (
     truth,
     unknown,
 )
-from ddplint.program.program import FunctionFacts, Module, Package, Program
+from ddplint.program.program import ClassFacts, FunctionFacts, Module, Package, Program
 
 Node = list[Any]
 Listener = Callable[[Any], Any]
@@ -191,7 +191,10 @@ class Interpreter(Expressions, Calls):
         return Value(Lib(dotted))
 
     def module_member(self, module: Module, name: str) -> Value:
-        """`module.name`: what its body binds, else its submodule, else unknown."""
+        """`module.name`: what a team says it is, what its body binds, else its submodule, else unknown."""
+        described = self.knowledge.own_name(module.path, name)
+        if described is not None and self.knowledge.is_call(described):
+            return Value(Lib(described))
         env = self.module_environment(module)
         value = env.get(name)
         if value is not None:
@@ -594,14 +597,29 @@ class Interpreter(Expressions, Calls):
         owner = frame.owner if frame.function is None else None
         value = Value(FunctionValue(facts, frame.module, closure, owner=owner))
         self.defined[id(facts)] = value
+        if self._is_described(facts):
+            return
         for decorator in reversed(facts.decorators):
             value = self.decorate(decorator, value)
         if isinstance(value.shape, FunctionValue) and value.shape.facts is facts:
             self.defined[id(facts)] = value
         frame.env[facts.name] = value
 
+    def _is_described(self, facts: FunctionFacts | ClassFacts) -> bool:
+        """Whether a team says what a function, method or class does: then that counts, not its body."""
+        if self.frame.function is not None:
+            return False
+        name = self.knowledge.own_name(self.frame.module.path, facts.qualname)
+        if name is None or not self.knowledge.is_call(name):
+            return False
+        if self.frame.owner is None:
+            self.frame.env[facts.name] = Value(Lib(name))
+        return True
+
     def _class(self, node: Node) -> None:
         facts = self.frame.module.classes[node[2]]
+        if self._is_described(facts):
+            return
         known = self.classes.get(id(facts))
         if known is None or self.frame.function is not None:
             known = Value(ClassValue(facts, self.frame.module))

@@ -1,6 +1,6 @@
 """Knowledge of libraries: what calls do to tags and what they are, read from YAML.
 
-A file holds any of these sections:
+A team's file holds what `vocabulary.py` says. A shipped file holds any of these sections:
 
     aliases:    prefix -> the prefix that the other sections use
     tags:       name -> {through: [kinds of calls that carry the tag]}; kinds: shape, compute, objects, any
@@ -31,9 +31,9 @@ from typing import Any
 
 import yaml
 
+from ddplint.flow.team import KnowledgeError, read_team_file
 
-class KnowledgeError(ValueError):
-    """A knowledge file that cannot be read or does not have the form; the text says file and place."""
+__all__ = ["Effect", "Knowledge", "KnowledgeError", "load_knowledge"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,10 @@ class Knowledge:
     frameworks: dict[str, dict[str, Any]] = field(default_factory=dict)
     patterns: dict[str, re.Pattern[str]] = field(default_factory=dict)
     libraries: set[str] = field(default_factory=set)
+    # what teams say of code that the program may hold, by the last part of its full name
+    own: dict[str, list[str]] = field(default_factory=dict)
+    # all names that teams gave a meaning, without what leads to them
+    own_words: set[str] = field(default_factory=set)
     _canonical: dict[str, str] = field(default_factory=dict)
     _matches: dict[tuple[str, str], bool] = field(default_factory=dict)
 
@@ -108,6 +112,18 @@ class Knowledge:
     def describes(self, name: str) -> bool:
         """Whether a name of a library is to be taken as knowledge says, whatever source the program holds."""
         return name.partition(".")[0] in self.libraries and self.call(name) is not None
+
+    def own_name(self, path: str, qualname: str) -> str | None:
+        """The full name by which a team describes what the file at `path` defines; leading folders may be left out."""
+        for name in self.own.get(qualname.rpartition(".")[2], ()):
+            module = path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+            if f".{module}.{qualname}".endswith(f".{name}"):
+                return name
+        return None
+
+    def is_call(self, name: str) -> bool:
+        """Whether calling what has a name is described, or it works like something else."""
+        return name in self.calls or name in self.aliases
 
     def object_(self, name: str) -> Effect | None:
         return self.objects.get(self.canonical(name))
@@ -173,20 +189,53 @@ def _add(knowledge: Knowledge, data: Any, where: str) -> None:
             raise KnowledgeError(f"{where}: patterns: {name}: {problem}") from problem
 
 
+def _names(knowledge: Knowledge) -> set[str]:
+    """All names that the sections have, and what these begin with."""
+    tables = (knowledge.calls, knowledge.objects, knowledge.frameworks, knowledge.aliases)
+    names: set[str] = set()
+    for name in (name for table in tables for name in table):
+        while name and name not in names:
+            names.add(name)
+            name = name.rpartition(".")[0]
+    return names
+
+
+def _add_team(knowledge: Knowledge, path: Path) -> None:
+    """Add what a team's file says; its entries replace those that are there."""
+    sections = read_team_file(path, _names(knowledge))
+    for section in ("calls", "objects", "methods"):
+        table: dict[str, Effect] = getattr(knowledge, section)
+        table.update({name: _effect(row, str(path)) for name, row in sections[section].items()})
+    for name in sections["objects"]:
+        knowledge.calls.setdefault(name, Effect(returns="object"))
+    knowledge.aliases.update(sections.get("aliases", {}))
+    for tag, names in sections.get("names", {}).items():
+        knowledge.names.update(dict.fromkeys(names, tag))
+        knowledge.own_words.update(names)
+    knowledge.own_words.update(sections["methods"])
+    for name in dict.fromkeys([*sections["calls"], *sections["objects"], *sections.get("aliases", ())]):
+        known = knowledge.own.setdefault(name.rpartition(".")[2], [])
+        if name not in known:
+            known.append(name)
+    knowledge.own_words.update(knowledge.own)
+
+
 def load_knowledge(further: Iterable[Path] = ()) -> Knowledge:
-    """The shipped knowledge and then each further file, whose entries replace shipped ones.
+    """The shipped knowledge and then each team's file, whose entries replace shipped ones.
 
     Raises KnowledgeError for a file that cannot be read, is no YAML or has another form.
     """
     knowledge = Knowledge()
-    shipped = sorted((Path(__file__).parent.parent / "knowledge").glob("*.yaml"))
-    for path in [*shipped, *further]:
+    for path in sorted((Path(__file__).parent.parent / "knowledge").glob("*.yaml")):
         try:
             data = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as problem:
             raise KnowledgeError(f"{path}: {problem}") from problem
         _add(knowledge, data, str(path))
+    for path in further:
+        _add_team(knowledge, path)
     return knowledge
 
 
+# fast, and only for the shipped files
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

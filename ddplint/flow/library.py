@@ -514,6 +514,8 @@ class Library:
         maker = maker or self.knowledge.call(loader.name)
         if maker is None:
             return None
+        if "sharded-loader" in maker.kinds:
+            return Tag((loader.place._replace(message=maker.message or "the loader gives every rank its own shard"),))
         for name in ("sampler", "batch_sampler", "dataset"):
             given = loader.argument(maker.argument_index(name), name)
             if given is not None:
@@ -682,12 +684,14 @@ class Library:
         for option in owner.options():
             shape = option.shape
             makers: list[str] = []
+            class_ = shape.class_ if isinstance(shape, Instance) else shape
             if isinstance(shape, Made):
                 makers = [self.knowledge.canonical(shape.name)]
-            elif isinstance(shape, Instance):
-                makers = self.library_bases(shape.class_)
-            elif isinstance(shape, ClassValue):
-                makers = self.library_bases(shape)
+            elif isinstance(class_, ClassValue):
+                own = self.own_method(class_, name)
+                if own:
+                    return own, self.knowledge.call(own)
+                makers = self.library_bases(class_)
             for maker in makers:
                 effect = self.knowledge.method(maker, name)
                 if effect is not None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 from ddplint.program.program import FunctionFacts, Module, Node, Program
@@ -38,10 +38,14 @@ class _Unit:
 
 
 class Relevance:
-    """Finds what words are in reach of. `matches` says whether a pattern of the knowledge is found in a name."""
+    """Finds what words are in reach of. `matches` says whether a pattern of the knowledge is found in a name.
 
-    def __init__(self, program: Program, matches: Matches) -> None:
+    `own` are names that a team has described: each may be what a rule looks for.
+    """
+
+    def __init__(self, program: Program, matches: Matches, own: Collection[str] = ()) -> None:
         self._matches = matches
+        self._own = frozenset(f"{name}$" for name in own)
         self._units = _units(program)
         self._mentioned: dict[str, list[int]] = defaultdict(list)
         for number, unit in enumerate(self._units):
@@ -58,7 +62,7 @@ class Relevance:
         A word is found where a part of a name begins with it, `x$` is found as a whole name; `pattern:x` stands for
         what the knowledge's pattern `x` is found in, be it only the function's own name.
         """
-        groups = [self._mentions(group) for group in words]
+        groups = [self._mentions(group | self._own) for group in words]
         if not all(groups):
             return None
         return set.intersection(*(self._closure(mentions) for mentions in groups))
