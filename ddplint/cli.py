@@ -29,7 +29,7 @@ from ddplint.report.model import checkout_root
 from ddplint.report.output import STDOUT, unwritable, write_report
 from ddplint.report.style import Style, printable, wants_colour
 from ddplint.result import Result
-from ddplint.selection import find_rule
+from ddplint.selection import chosen_rules, find_rule
 from ddplint.upkeep import update_baseline
 
 EXIT_CLEAN, EXIT_FINDINGS, EXIT_TROUBLE, EXIT_INTERRUPTED = 0, 1, 2, 130
@@ -107,7 +107,9 @@ def cli(context: click.Context) -> int:
 @_run_options
 @click.option("--output-format", type=click.Choice(OUTPUT_FORMATS), default=None, help="How findings are printed.")
 @click.option(
-    "--output-file", metavar="FILE", default=None,
+    "--output-file",
+    metavar="FILE",
+    default=None,
     help="Write the report to this file; - prints it, whatever the configuration says.",
 )
 @click.option(
@@ -316,6 +318,34 @@ def explain_command(rule: str) -> int:
     """Explain one RULE, given by code or name: what, why, an example, what to write instead."""
     found = find_rule(discover(), rule)
     _print(render(found.code, found.name, found.severity, found.documentation))
+    return EXIT_CLEAN
+
+
+@cli.command("config")
+@_run_options
+@click.option(
+    "--output-format", type=click.Choice(["text", "json"]), default="text", help="TOML with comments, or JSON."
+)
+@click.option("--schema", type=click.Choice(["settings", "knowledge"]), help="Print a JSON schema instead.")
+def config_command(paths: tuple[str, ...], output_format: str, schema: str | None, **common: Any) -> int:
+    """Print the settings for PATHS and where they come from; for a file, also what holds there."""
+    # only this command needs it
+    from ddplint.report.configuration import render_settings, render_settings_json, schema_text, view
+
+    if schema is not None:
+        _print_utf8(schema_text(schema))
+        return EXIT_CLEAN
+    paths = paths or (".",)
+    settings = _common_settings(paths, **common)
+    rules, cwd = discover(), os.getcwd()
+    # unknown rules are said here as `check` would
+    chosen_rules(rules, settings)
+    files = [path for path in (absolute(path) for path in paths) if not path.is_dir()]
+    views = [view(settings, rules, path, cwd) for path in files]
+    if output_format == "json":
+        _print_utf8(render_settings_json(settings, views))
+    else:
+        _print(render_settings(settings, views, cwd, _style()))
     return EXIT_CLEAN
 
 

@@ -184,7 +184,7 @@ class File:
             raise misfit(self, shown(value))
         path = Path(os.path.normpath(folder / value))
         if self.within and not path.resolve().is_relative_to(folder.resolve()):
-            raise Unfit(f"{self.label} in the folder of the configuration", shown(value))
+            raise Misfit(f"must be {self.label} in the folder of the configuration, not {shown(value)}")
         if self.noun and not path.is_file():
             raise Unfit(f"{self.noun} not found: {path}")
         return path

@@ -156,6 +156,7 @@ KEYS: Mapping[str, Key] = {
 
 # the one key that is no setting: it says where values come from that a file does not have itself
 EXTEND = "extend"
+EXTEND_EXAMPLE = "../lint/base.toml"
 EXTEND_HELP = (
     "Another configuration file, relative to this one. This file's values win; lists in `extend-*` add to its."
 )

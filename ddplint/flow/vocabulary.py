@@ -58,7 +58,6 @@ WORDS: Mapping[str, Word] = {
     "reports": Word("shows or logs the numbers that it is given"),
     "writes": Word("writes the numbers that it is given to a file"),
     "logs-metric": Word("logs a number of a validation hook, as `LightningModule.log`"),
-    "wrapper": Word("hands on the module that it is given", (), (("returns", "first"),)),
     "optimizer": Word("makes an optimizer; name its `parameters`", (), _OBJECT),
     "no_grad": Word("switches gradients off, as a decorator or context manager", (), _OBJECT),
     "config": Word("makes a configuration, whose values a file or the command line may replace", (), _OBJECT),
@@ -167,6 +166,8 @@ EFFECT = Record(
 _EFFECTS_BY_NAME = Table(
     Text("full names", DOTTED_LIST), EFFECT, "a table of full names such as `package.module.function`"
 )
+
+TITLE = "Knowledge file of ddplint: what a team's own code does"
 
 FILE = Record(
     {
