@@ -21,6 +21,7 @@ from ddplint.documentation import page_url, render
 from ddplint.engine import check, fill_edits, fix
 from ddplint.files import PathError, absolute, common_folder, display_path
 from ddplint.findings import SEVERITIES
+from ddplint.ignores import EXPLANATIONS
 from ddplint.patterns import Pattern
 from ddplint.registry import discover
 from ddplint.report import FORMATS, Report, render_statistics, render_summary
@@ -117,6 +118,10 @@ def cli(context: click.Context) -> int:
 )
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 even if there are findings.")
 @_baseline_options
+@click.option(
+    "--report-unused-ignores", is_flag=True,
+    help="Report suppression comments that silence nothing, are misspelt or name no rule.",
+)
 @click.option("--statistics", is_flag=True, help="Print counts per rule instead of the findings.")
 def check_command(
     paths: tuple[str, ...],
@@ -135,6 +140,7 @@ def check_command(
     exit_zero: bool,
     baseline: Path | None,
     no_baseline: bool,
+    report_unused_ignores: bool,
     statistics: bool,
 ) -> int:
     """Report what is wrong in PATHS (files or folders; default: the current folder)."""
@@ -152,6 +158,7 @@ def check_command(
         output_format=output_format,
         output_file=None if output_file is None else Path(output_file),
         fail_on=fail_on,
+        report_unused_ignores=report_unused_ignores or None,
         baseline=None if baseline is None else absolute(baseline),
     )
     if exclude:
@@ -316,6 +323,10 @@ def rules_command(output_format: str) -> int:
 @click.argument("rule")
 def explain_command(rule: str) -> int:
     """Explain one RULE, given by code or name: what, why, an example, what to write instead."""
+    for (code, name), text in EXPLANATIONS.items():
+        if rule.upper() == code or rule.lower() == name:
+            _print(f"# {code} {name} (warning)\n\n{text}\n")
+            return EXIT_CLEAN
     found = find_rule(discover(), rule)
     _print(render(found.code, found.name, found.severity, found.documentation))
     return EXIT_CLEAN

@@ -24,6 +24,7 @@ from ddplint.cache import (
 from ddplint.config import ConfigError, Settings
 from ddplint.files import FileSet, SourceRef, find_files
 from ddplint.findings import Finding
+from ddplint.ignores import Flaw, Judge
 from ddplint.registry import discover
 from ddplint.result import Result
 from ddplint.rules.base import Rule
@@ -171,6 +172,11 @@ class Examined:
         folders = [path for path in self.paths if os.path.isdir(path)]
         return Reach((), (), ()) if self.analysis.errors else Reach(self.ran, self.shown, folders)
 
+    def flaws(self) -> list[Flaw]:
+        """What is wrong with comments in the files that the run is about; after a crash, none counts as unused."""
+        ran = frozenset[str]() if self.analysis.errors else self.ran
+        return Judge(self.rules, ran, self.sifted.silenced).flaws(self.shown, self.sources)
+
     @property
     def silenced(self) -> tuple[tuple[Finding, Suppression], ...]:
         """The wanted findings that comments suppress, once with each comment."""
@@ -221,6 +227,8 @@ def check(
     kept = examined.sifted.kept
     held = hold_back(kept, baseline, examined.sources, examined.read) if baseline else Held(kept)
     findings = [finding for finding in held.new if examined.is_wanted(finding)]
+    if settings.report_unused_ignores:
+        findings = sorted([*findings, *(flaw.finding() for flaw in examined.flaws())], key=_order)
     silenced = examined.silenced
     return Result(
         findings=tuple(findings),

@@ -32,7 +32,7 @@ def chosen_rules(rules: Sequence[Rule], settings: Settings) -> tuple[Rule, ...]:
         for name, selector in _selectors(layer.values):
             if not _is_known(rules, selector):
                 where = f"{layer.source}: `{name}`: " if layer.source else ""
-                raise ConfigError(where + _unknown(rules, selector))
+                raise ConfigError(where + unknown_rule(rules, selector))
     return select_rules(rules, settings.select, settings.ignored, settings.extend_select)
 
 
@@ -41,7 +41,7 @@ def find_rule(rules: Sequence[Rule], selector: str) -> Rule:
     for rule in rules:
         if selector.upper() == rule.code or selector.lower() == rule.name:
             return rule
-    raise ConfigError(_unknown(rules, selector))
+    raise ConfigError(unknown_rule(rules, selector))
 
 
 class Policy:
@@ -110,16 +110,23 @@ def _selectors(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _check(rules: Sequence[Rule], selectors: Iterable[str]) -> None:
     for selector in selectors:
         if not _is_known(rules, selector):
-            raise ConfigError(_unknown(rules, selector))
+            raise ConfigError(unknown_rule(rules, selector))
 
 
 def _is_known(rules: Sequence[Rule], selector: str) -> bool:
     return bool(selector) and (selector.upper() == "ALL" or any(_match(rule, selector) >= 0 for rule in rules))
 
 
-def _unknown(rules: Sequence[Rule], selector: str) -> str:
+def unknown_rule(rules: Sequence[Rule], selector: str) -> str:
+    """That there is no such rule, with the nearest that there is."""
     known = [value for rule in rules for value in (rule.code, rule.name)]
-    near = (difflib.get_close_matches(spelling, known, 1) for spelling in (selector.upper(), selector.lower()))
-    close = next(filter(None, near), None)
-    hint = f"; did you mean {close[0]}?" if close else "; `ddplint rules` lists them"
+    near = (_nearest(spelling, known) for spelling in (selector.upper(), selector.lower()))
+    close = next(filter(None, near), "")
+    hint = f"; did you mean {close}?" if close else "; `ddplint rules` lists them"
     return f"unknown rule `{selector}`{hint}"
+
+
+def _nearest(spelling: str, known: Sequence[str]) -> str:
+    """The closest of the known words, before all one with the same letters; empty if none is close."""
+    close = difflib.get_close_matches(spelling, known)
+    return next((one for one in close if sorted(one) == sorted(spelling)), close[0] if close else "")

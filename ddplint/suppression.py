@@ -20,7 +20,7 @@ _REASON = r"\s*--(?P<reason>(?:[^#]|#(?=\d))*)"
 _DIRECTIVE = re.compile(
     rf"#\s*(?:noqa(?!\w)(?:\s*:\s*(?P<codes>{_CODE}(?:[\s,]+{_CODE})*))?"
     rf"|ddplint\s*:\s*(?P<ignore>ignore(?:-file)?)(?:\s*\[(?P<rules>[^\]#]*)\]|(?=\s*(?:--|#|$))))(?:{_REASON})?",
-    re.IGNORECASE,
+    re.IGNORECASE | re.MULTILINE,
 )
 _SELECTOR = re.compile(r"[^\s,]+")
 
@@ -57,6 +57,11 @@ class Suppression:
     reason: str
     rows: Rows
     line: Rows
+
+    @property
+    def covers_rows(self) -> bool:
+        """Whether there is anything that it could silence a finding in."""
+        return self.rows != _NOTHING
 
     def covers(self, finding: Finding) -> bool:
         """Whether it silences a finding of its file."""

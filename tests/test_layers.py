@@ -29,6 +29,7 @@ LAYERS = (
     ("ddplint.rewriting",),
     ("ddplint.rules",),
     ("ddplint.registry", "ddplint.selection"),
+    ("ddplint.ignores",),
     ("ddplint.report", "ddplint.fixing"),
     ("ddplint.cache",),
     ("ddplint.engine",),

@@ -117,6 +117,8 @@ I = "# ddplint: ignore[DDP203]"  # noqa: E741
         pytest.param(f"a\n{I}\n", [], id="ignore at the end"),
         pytest.param(f"a \\\n{N}\n", [1, 2], id="comment after a backslash stands in the statement"),
         pytest.param("a\n  # ddplint: ignore-file[DDP203]\nb\n", [1, 2, 3, 4], id="file"),
+        pytest.param("a\n# ddplint: ignore-file\nb\n", [1, 2, 3, 4], id="file, all rules"),
+        pytest.param("a\nb  # ddplint: ignore\nc\n", [2], id="all rules"),
         pytest.param("a  # ddplint: ignore-file[DDP203]\nb\n", [], id="file needs a line of its own"),
         pytest.param(f"a  {N}\nb = (\n", [1], id="before broken text"),
         pytest.param(f"if a:\n\tb  {N}\n\x0cc\n", [2], id="tab and form feed"),
