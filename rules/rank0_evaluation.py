@@ -119,10 +119,10 @@ from ddplint.flow.values import (
     Value,
 )
 from ddplint.rules.base import Check, Rule
-from ddplint.rules.rank0_codemods import CODEMODS
-from ddplint.rules.rank0_ranks import ranks_of
-from ddplint.rules.rank0_repairs import Repairs
-from ddplint.rules.rank0_seen import Loop, Seen, Use, find, outer_call
+from ddplint.rules.rank0.codemods import CODEMODS
+from ddplint.rules.rank0.ranks import ranks_of
+from ddplint.rules.rank0.repairs import Repairs
+from ddplint.rules.rank0.seen import Loop, Seen, Use, find, outer_call
 from ddplint.rules.statements import names_of, text_of
 
 if TYPE_CHECKING:

@@ -88,5 +88,7 @@ def test_packages_are_all_installed() -> None:
     # with the rules beside the package, setuptools cannot find the packages by itself
     listed = (ROOT / "pyproject.toml").read_text(encoding="utf-8").partition("packages = [")[2].partition("]")[0]
     folders = [path.parent.relative_to(ROOT / "ddplint").parts for path in (ROOT / "ddplint").rglob("*.py")]
-    expected = {"ddplint.rules", "ddplint.knowledge"} | {".".join(("ddplint", *parts)) for parts in folders}
+    rules = [path.parent.relative_to(ROOT / "rules").parts for path in (ROOT / "rules").rglob("*.py")]
+    folders += [("rules", *parts) for parts in rules]
+    expected = {"ddplint.knowledge"} | {".".join(("ddplint", *parts)) for parts in folders}
     assert {line.strip(' ",') for line in listed.splitlines()} - {""} == expected

@@ -7,8 +7,8 @@ from typing import Any
 
 from ddplint.flow.events import Scope
 from ddplint.flow.values import Made
-from ddplint.rules.rank0_reach import Reach
-from ddplint.rules.rank0_seen import Loop, Refused, Use
+from ddplint.rules.rank0.reach import Reach
+from ddplint.rules.rank0.seen import Loop, Refused, Use
 from ddplint.rules.statements import names_of, stored_by, target_names, text_of, walk
 
 Node = list[Any]

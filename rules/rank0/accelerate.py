@@ -7,10 +7,10 @@ from typing import Any
 from ddplint.findings import Action
 from ddplint.flow.values import Made
 from ddplint.rules.base import span_of
-from ddplint.rules.rank0_reach import Reach, Where, place_of
-from ddplint.rules.rank0_rows import Rows
-from ddplint.rules.rank0_seen import COLLECTS, Loop, Plan, Refused, listed
-from ddplint.rules.rank0_sums import Sums
+from ddplint.rules.rank0.reach import Reach, Where, place_of
+from ddplint.rules.rank0.rows import Rows
+from ddplint.rules.rank0.seen import COLLECTS, Loop, Plan, Refused, listed
+from ddplint.rules.rank0.sums import Sums
 from ddplint.rules.statements import addition, stored_by, target_names, text_of, walk
 
 Node = list[Any]

@@ -11,7 +11,7 @@ from ddplint.flow.events import Scope
 from ddplint.flow.run import Run
 from ddplint.flow.values import Place
 from ddplint.program.program import FunctionFacts, Module
-from ddplint.rules.rank0_seen import Loop, Refused, Seen
+from ddplint.rules.rank0.seen import Loop, Refused, Seen
 from ddplint.rules.statements import around, covers, is_main, last_of, names_of, text_of, walk, with_parents
 
 Node = list[Any]

@@ -8,15 +8,15 @@ from typing import Any
 from ddplint.findings import Action, Fix
 from ddplint.flow.run import Run
 from ddplint.rules.base import span_of
-from ddplint.rules.rank0_accelerate import Accelerated
-from ddplint.rules.rank0_collected import Collected
-from ddplint.rules.rank0_fed import Fed
-from ddplint.rules.rank0_gather import Gather
-from ddplint.rules.rank0_loaders import Loaders
-from ddplint.rules.rank0_meters import Meters
-from ddplint.rules.rank0_reach import Reach, Where
-from ddplint.rules.rank0_seen import Loop, Plan, Refused, Seen, Use, outer_call
-from ddplint.rules.rank0_sums import SAME_KIND, SUMMING, Sums
+from ddplint.rules.rank0.accelerate import Accelerated
+from ddplint.rules.rank0.collected import Collected
+from ddplint.rules.rank0.fed import Fed
+from ddplint.rules.rank0.gather import Gather
+from ddplint.rules.rank0.loaders import Loaders
+from ddplint.rules.rank0.meters import Meters
+from ddplint.rules.rank0.reach import Reach, Where
+from ddplint.rules.rank0.seen import Loop, Plan, Refused, Seen, Use, outer_call
+from ddplint.rules.rank0.sums import SAME_KIND, SUMMING, Sums
 from ddplint.rules.statements import last_of, source_of, text_of, walk
 
 Node = list[Any]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ddplint.flow.knowledge import Knowledge
-from ddplint.rules.rank0_loaders import body_of
-from ddplint.rules.rank0_seen import Loop
+from ddplint.rules.rank0.loaders import body_of
+from ddplint.rules.rank0.seen import Loop
 from ddplint.rules.statements import last_of, names_in, names_of, spelled, stored_by, target_names, text_of, walk
 
 Node = list[Any]

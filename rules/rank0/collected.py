@@ -7,12 +7,12 @@ from typing import Any
 
 from ddplint.findings import Action
 from ddplint.rules.base import span_of
-from ddplint.rules.rank0_gather import NO_DEVICE, Gather, after_with, unconditional, written
-from ddplint.rules.rank0_loaders import SHARES
-from ddplint.rules.rank0_reach import Where, place_of
-from ddplint.rules.rank0_rows import Rows
-from ddplint.rules.rank0_seen import COLLECTS, Loop, Plan, Refused, Use, listed
-from ddplint.rules.rank0_sums import PROGRESS, begun_before, kind_of
+from ddplint.rules.rank0.gather import NO_DEVICE, Gather, after_with, unconditional, written
+from ddplint.rules.rank0.loaders import SHARES
+from ddplint.rules.rank0.reach import Where, place_of
+from ddplint.rules.rank0.rows import Rows
+from ddplint.rules.rank0.seen import COLLECTS, Loop, Plan, Refused, Use, listed
+from ddplint.rules.rank0.sums import PROGRESS, begun_before, kind_of
 from ddplint.rules.statements import (
     blocks_of,
     first_reads,

@@ -10,9 +10,9 @@ from typing import Any
 from ddplint.findings import Action
 from ddplint.flow.knowledge import Knowledge
 from ddplint.rules.base import span_of
-from ddplint.rules.rank0_loaders import Loaders, body_of, device_of_module
-from ddplint.rules.rank0_reach import Reach, Where, place_of
-from ddplint.rules.rank0_seen import COLLECTS, Loop, Plan, Refused, Use, listed
+from ddplint.rules.rank0.loaders import Loaders, body_of, device_of_module
+from ddplint.rules.rank0.reach import Reach, Where, place_of
+from ddplint.rules.rank0.seen import COLLECTS, Loop, Plan, Refused, Use, listed
 from ddplint.rules.statements import (
     addition,
     first_reads,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ddplint.rules.rank0_loaders import WORLD_WORD, Loaders, body_of
-from ddplint.rules.rank0_reach import Reach, Where
-from ddplint.rules.rank0_rows import Rows
-from ddplint.rules.rank0_seen import COLLECTS, Loop, Refused, Use
-from ddplint.rules.rank0_sums import PROGRESS
+from ddplint.rules.rank0.loaders import WORLD_WORD, Loaders, body_of
+from ddplint.rules.rank0.reach import Reach, Where
+from ddplint.rules.rank0.rows import Rows
+from ddplint.rules.rank0.seen import COLLECTS, Loop, Refused, Use
+from ddplint.rules.rank0.sums import PROGRESS
 from ddplint.rules.statements import first_reads, last_of, source_of, spelled, stored_by, target_names, text_of, walk
 
 Node = list[Any]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ddplint.findings import RankEvent
 from ddplint.flow.events import Guard
 from ddplint.flow.values import Place
-from ddplint.rules.rank0_seen import Loop, Seen, Use
+from ddplint.rules.rank0.seen import Loop, Seen, Use
 from ddplint.rules.ranks import MAIN, OTHERS, Does, in_order, together
 
 _SHARD, _OWN = "reads shard 0 of N", "each reads its own shard of N"

@@ -7,9 +7,9 @@ from typing import Any
 
 from ddplint.findings import Action
 from ddplint.rules.base import span_of
-from ddplint.rules.rank0_gather import Gather, after_with, bound_by, written
-from ddplint.rules.rank0_reach import Where, place_of
-from ddplint.rules.rank0_seen import Loop, Plan, Refused, Use, listed
+from ddplint.rules.rank0.gather import Gather, after_with, bound_by, written
+from ddplint.rules.rank0.reach import Where, place_of
+from ddplint.rules.rank0.seen import Loop, Plan, Refused, Use, listed
 from ddplint.rules.statements import first_reads, names_in, names_of, spelled, target_names, walk
 
 Node = list[Any]

@@ -7,10 +7,10 @@ from typing import Any
 
 from ddplint.findings import Action
 from ddplint.rules.base import span_of
-from ddplint.rules.rank0_gather import Gather, after_with
-from ddplint.rules.rank0_reach import Where
-from ddplint.rules.rank0_seen import Loop, Plan, Refused, Use, listed
-from ddplint.rules.rank0_sums import begun_before, kind_of
+from ddplint.rules.rank0.gather import Gather, after_with
+from ddplint.rules.rank0.reach import Where
+from ddplint.rules.rank0.seen import Loop, Plan, Refused, Use, listed
+from ddplint.rules.rank0.sums import begun_before, kind_of
 from ddplint.rules.statements import addition, first_reads, last_of, source_of, text_of, walk
 
 Node = list[Any]

@@ -1,0 +1,1 @@
+"""Repairs of evaluations that cover one rank's shard (DDP101)."""
