@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ddplint.config.kinds import ConfigError, Unfit
-from ddplint.config.lines import BrokenYaml, Document, parse_yaml
 from ddplint.config.settings import EXTEND, FILE, Layer, Settings, combine
+
+if TYPE_CHECKING:
+    from ddplint.config.lines import Document
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -120,6 +122,9 @@ def _toml(path: Path) -> dict[str, Any]:
 
 
 def _yaml(path: Path) -> _Content:
+    # most configurations are TOML
+    from ddplint.config.lines import BrokenYaml, parse_yaml
+
     try:
         document = parse_yaml(_read(path))
     except BrokenYaml as error:

@@ -29,11 +29,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
 
-from ddplint.flow.team import KnowledgeError, read_team_file
-
-__all__ = ["Effect", "Knowledge", "KnowledgeError", "load_knowledge"]
+class KnowledgeError(ValueError):
+    """A knowledge file that cannot be read or does not have the form; the text says file and line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,12 +198,11 @@ def _names(knowledge: Knowledge) -> set[str]:
     return names
 
 
-def _add_team(knowledge: Knowledge, path: Path) -> None:
+def _add_team(knowledge: Knowledge, sections: Mapping[str, Mapping[str, Any]]) -> None:
     """Add what a team's file says; its entries replace those that are there."""
-    sections = read_team_file(path, _names(knowledge))
     for section in ("calls", "objects", "methods"):
         table: dict[str, Effect] = getattr(knowledge, section)
-        table.update({name: _effect(row, str(path)) for name, row in sections[section].items()})
+        table.update({name: _effect(row, name) for name, row in sections[section].items()})
     for name in sections["objects"]:
         knowledge.calls.setdefault(name, Effect(returns="object"))
     knowledge.aliases.update(sections.get("aliases", {}))
@@ -225,17 +222,20 @@ def load_knowledge(further: Iterable[Path] = ()) -> Knowledge:
 
     Raises KnowledgeError for a file that cannot be read, is no YAML or has another form.
     """
+    # an answer from the cache does without
+    import yaml
+
+    from ddplint.flow.team import read_team_file
+
+    # in C, as the shipped files need it to be fast
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     knowledge = Knowledge()
     for path in sorted((Path(__file__).parent.parent / "knowledge").glob("*.yaml")):
         try:
-            data = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)
+            data = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as problem:
             raise KnowledgeError(f"{path}: {problem}") from problem
         _add(knowledge, data, str(path))
     for path in further:
-        _add_team(knowledge, path)
+        _add_team(knowledge, read_team_file(path, _names(knowledge)))
     return knowledge
-
-
-# fast, and only for the shipped files
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -8,13 +8,10 @@ from typing import Any
 
 from ddplint.config.kinds import Misfit, Unfit, nearest
 from ddplint.config.lines import BrokenYaml, Document, parse_yaml
+from ddplint.flow.knowledge import KnowledgeError
 from ddplint.flow.vocabulary import FILE, complete
 
 _EFFECTS = ("calls", "objects", "methods")
-
-
-class KnowledgeError(ValueError):
-    """A knowledge file that cannot be read or does not have the form; the text says file and line."""
 
 
 def read_team_file(path: Path, known: Collection[str]) -> dict[str, dict[str, Any]]:
