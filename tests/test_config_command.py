@@ -227,3 +227,10 @@ def test_generated_parts_are_up_to_date(name: str) -> None:
 def test_every_key_is_in_the_reference() -> None:
     text = (DOCS / "configuration.md").read_text(encoding="utf-8").partition("## Keys")[2]
     assert re.findall(r"^### `(.+)`$", text, re.MULTILINE) == [*KEYS, EXTEND]
+
+
+def test_options_named_by_keys_exist() -> None:
+    from ddplint.cli import check_command
+
+    options = {option for parameter in check_command.params for option in parameter.opts}
+    assert {key.option for key in KEYS.values() if key.option} <= options
