@@ -7,8 +7,9 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -20,18 +21,19 @@ from ddplint.config import OUTPUT_FORMATS, ConfigError, Settings, load_settings,
 from ddplint.documentation import page_url, render
 from ddplint.engine import check, fill_edits, fix
 from ddplint.files import PathError, absolute, common_folder, display_path
-from ddplint.findings import SEVERITIES
+from ddplint.findings import SEVERITIES, Finding
 from ddplint.ignores import EXPLANATIONS
 from ddplint.patterns import Pattern
 from ddplint.registry import discover
 from ddplint.report import FORMATS, Report, render_statistics, render_summary
+from ddplint.report.edited import Edits
 from ddplint.report.known import known_parts, render_stale, render_updated
 from ddplint.report.model import checkout_root
 from ddplint.report.output import STDOUT, unwritable, write_report
 from ddplint.report.style import Style, printable, wants_colour
 from ddplint.result import Result
 from ddplint.selection import chosen_rules, find_rule
-from ddplint.upkeep import update_baseline
+from ddplint.upkeep import Edited, add_ignores, remove_ignores, update_baseline
 
 EXIT_CLEAN, EXIT_FINDINGS, EXIT_TROUBLE, EXIT_INTERRUPTED = 0, 1, 2, 130
 
@@ -186,8 +188,7 @@ def check_command(
         _note(f"{time.monotonic() - started:.2f} s{', from the cache' if result.from_cache else ''}")
     if result.errors:
         return EXIT_TROUBLE
-    lowest = SEVERITIES.index(settings.fail_on)
-    failing = any(SEVERITIES.index(finding.severity) >= lowest for finding in result.findings)
+    failing = _fails(result.findings, settings)
     return EXIT_FINDINGS if failing and not exit_zero else EXIT_CLEAN
 
 
@@ -200,6 +201,14 @@ def check_command(
 )
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 even if there are findings.")
 @_baseline_options
+@click.option(
+    "--add-ignore", is_flag=True,
+    help="Instead of repairing, suppress what is found by comments (`# ddplint: ignore[CODE]`).",
+)
+@click.option("--reason", metavar="TEXT", default=None, help="With --add-ignore: a reason to write into the comments.")
+@click.option(
+    "--remove-unused-ignores", is_flag=True, help="Instead of repairing, take out suppression comments without effect."
+)  # fmt: skip
 def fix_command(
     paths: tuple[str, ...],
     select: tuple[str, ...],
@@ -217,6 +226,9 @@ def fix_command(
     exit_zero: bool,
     baseline: Path | None,
     no_baseline: bool,
+    add_ignore: bool,
+    reason: str | None,
+    remove_unused_ignores: bool,
 ) -> int:
     """Show the repairs of what `check` reports in PATHS as one diff, or write them with --apply."""
     if verbose:
@@ -234,9 +246,27 @@ def fix_command(
     )
     if exclude:
         settings = override(settings, exclude=tuple(Pattern(text, Path.cwd()) for text in exclude))
+    if reason is not None and not add_ignore:
+        raise ConfigError("--reason only goes with --add-ignore")
+    if add_ignore and remove_unused_ignores:
+        raise ConfigError("--add-ignore and --remove-unused-ignores exclude each other")
+    if unsafe_fixes and (add_ignore or remove_unused_ignores):
+        raise ConfigError("--unsafe-fixes does not go with --add-ignore or --remove-unused-ignores")
     if unsafe_fixes and not apply:
         _note("--unsafe-fixes only matters with --apply: the diff shows all repairs")
     known = _open_baseline(paths, settings, no_baseline, isolated, verbose)
+    if add_ignore or remove_unused_ignores:
+        edit = (
+            partial(add_ignores, paths, settings, reason, apply, baseline=known)
+            if add_ignore
+            else partial(remove_ignores, paths, settings, apply)
+        )
+        noun, verb = ("finding", "ignored") if add_ignore else ("unused ignore", "removed")
+        edited, pending = _edit_ignores(edit, noun, verb, apply, verbose)
+        if edited.errors:
+            return EXIT_TROUBLE
+        pending |= _fails((finding for finding, _ in edited.left), settings)
+        return EXIT_FINDINGS if pending and not exit_zero else EXIT_CLEAN
     line = _ProgressLine(sys.stderr, sys.stdout)
     try:
         fixed = fix(paths, settings, apply, unsafe_fixes, line.show, baseline=known)
@@ -260,8 +290,7 @@ def fix_command(
         _say(render_outcome(fixed.repair, fixed.written, fixed.unwritten, fixed.open, apply, parts))
     if fixed.errors:
         return EXIT_TROUBLE
-    lowest = SEVERITIES.index(settings.fail_on)
-    failing = any(SEVERITIES.index(finding.severity) >= lowest for finding, _ in fixed.open)
+    failing = _fails((finding for finding, _ in fixed.open), settings)
     pending = bool(fixed.unwritten if apply else fixed.repair.changed)
     return EXIT_FINDINGS if (failing or pending) and not exit_zero else EXIT_CLEAN
 
@@ -360,6 +389,29 @@ def config_command(paths: tuple[str, ...], output_format: str, schema: str | Non
     return EXIT_CLEAN
 
 
+def _edit_ignores(edit: Callable[..., Edited], noun: str, verb: str, apply: bool, verbose: bool) -> tuple[Edited, bool]:
+    """Show or write what `edit` does to comments; with it, whether something is still to be written."""
+    line = _ProgressLine(sys.stderr, sys.stdout)
+    try:
+        edited = edit(progress=line.show)
+    finally:
+        line.clear()
+    _say_skipped(edited.skipped, edited.shown, verbose)
+    for error in edited.errors:
+        _note(error)
+    edits = Edits(noun, verb, edited.done, edited.left, edited.unwritten, edited.sources)
+    if apply:
+        _print(edits.render_done() + edits.render_left() + edits.render_outcome(apply))
+        return edited, bool(edited.unwritten)
+    # fixing brings in libcst, which `check` does without
+    from ddplint.fixing.diff import render_diff
+    from ddplint.fixing.session import Repair
+
+    _print(render_diff(Repair(dict(edited.before), dict(edited.after))))
+    _say(edits.render_left() + edits.render_outcome(apply))
+    return edited, bool(edited.done)
+
+
 def _common_settings(
     paths: Sequence[str], config: Path | None, isolated: bool, verbose: bool, **given: Any
 ) -> Settings:
@@ -372,6 +424,12 @@ def _common_settings(
     if verbose:
         _note(f"configuration: {settings.source or 'defaults'}")
     return settings
+
+
+def _fails(findings: Iterable[Finding], settings: Settings) -> bool:
+    """Whether findings make the exit code 1."""
+    lowest = SEVERITIES.index(settings.fail_on)
+    return any(SEVERITIES.index(finding.severity) >= lowest for finding in findings)
 
 
 def _open_baseline(

@@ -157,6 +157,11 @@ class Examined:
     sifted: Sifted
     sources: Sources
 
+    @property
+    def skipped(self) -> tuple[tuple[str, str], ...]:
+        """What could not be read: (path, reason)."""
+        return tuple(sorted({*self.analysis.skipped, *self.file_set.skipped}))
+
     def is_wanted(self, finding: Finding) -> bool:
         """Whether a finding is to be shown: its rule is not left out in its file, and it concerns what was given."""
         return self.policy.counts(finding) and _is_shown(finding, self.file_set.shown)
@@ -232,7 +237,7 @@ def check(
     silenced = examined.silenced
     return Result(
         findings=tuple(findings),
-        skipped=tuple(sorted({*analysis.skipped, *file_set.skipped})),
+        skipped=examined.skipped,
         errors=analysis.errors,
         files_read=analysis.files,
         lines_read=analysis.lines,
@@ -252,7 +257,7 @@ def fill_edits(result: Result, paths: Sequence[str], settings: Settings, rules: 
         return result
     from ddplint.fixing.plan import with_edits
 
-    program = _Program(find_files(paths, settings.excluded))
+    program = Program(find_files(paths, settings.excluded))
     findings = with_edits(result.findings, discover() if rules is None else rules, program.document)
     return replace(result, findings=findings)
 
@@ -276,7 +281,7 @@ def fix(
 
     every = discover() if rules is None else tuple(rules)
     chosen = {rule.code for rule in chosen_rules(every, settings)}
-    program = _Program(find_files(paths, settings.excluded))
+    program = Program(find_files(paths, settings.excluded))
     root = str(program.file_set.root)
     if apply:
         clean(os.path.dirname(os.path.realpath(ref.path)) for ref in program.file_set.files)
@@ -321,7 +326,7 @@ def fix(
     )
 
 
-class _Program:
+class Program:
     """The files of a run as documents that can be rewritten."""
 
     def __init__(self, file_set: FileSet) -> None:
@@ -367,7 +372,7 @@ class _Trial:
 
     def __init__(
         self,
-        program: _Program,
+        program: Program,
         settings: Settings,
         rules: Sequence[Rule],
         chosen: set[str],

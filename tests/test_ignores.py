@@ -286,3 +286,262 @@ def test_explained(run) -> None:  # type: ignore[no-untyped-def]
         done = run("explain", name)
         assert (done.code, done.err) == (0, "")
         assert done.out.startswith("# DDP00")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param("x = 1  # noqa: DDP203\n", "x = 1\n", id="whole comment"),
+        pytest.param("x = 1  # noqa: DDP203  \t\n", "x = 1\n", id="white space behind"),
+        pytest.param("x = 1 # noqa: DDP203 -- see #12\n", "x = 1\n", id="reason goes too"),
+        pytest.param("x = 1  # noqa: DDP203 because of y\n", "x = 1  # because of y\n", id="other words stay"),
+        pytest.param("x = 1  # noqa: DDP203 # type: ignore\n", "x = 1  # type: ignore\n", id="comment behind"),
+        pytest.param("x = 1  # é!  #  noqa:DDP203\n", "x = 1  # é!\n", id="comment before"),
+        pytest.param("x = 1  # a # noqa: DDP203 # b\n", "x = 1  # a # b\n", id="comments around"),
+        pytest.param("x = 1  # a # noqa: DDP203 b\n", "x = 1  # a # b\n", id="comment before, words behind"),
+        pytest.param("x = 1  # noqa: DDP203, E501\n", "x = 1  # noqa: E501\n", id="first of two"),
+        pytest.param("x = 1  # noqa:E501 , DDP203\n", "x = 1  # noqa:E501\n", id="last of two"),
+        pytest.param("x = 1  # noqa: E501,DDP203  F401\n", "x = 1  # noqa: E501  F401\n", id="middle one"),
+        pytest.param(
+            "x = 1  # noqa: DDP101,DDP203, E501,DDP204,F401 DDP203 -- a\n",
+            "x = 1  # noqa: E501,F401 -- a\n",
+            id="several",
+        ),
+        pytest.param(
+            "BUG203(1)  # ddplint: ignore[DDP101, DDP203] -- why\n",
+            "BUG203(1)  # ddplint: ignore[DDP203] -- why\n",
+            id="one of two",
+        ),
+        pytest.param(
+            "BUG203(1)  # ddplint: ignore[DDP203, DDP230]\n", "BUG203(1)  # ddplint: ignore[DDP203]\n", id="unknown"
+        ),
+        pytest.param(
+            "x = 1  # noqa: DDP203 # ddplint: ignore[DDP101, DDP230] # ddplint: ignore\n",
+            "x = 1\n",
+            id="all of several",
+        ),
+        pytest.param("x = 1  # ddplint: ignroe[DDP203] -- why\n", "x = 1\n", id="misspelt"),
+        pytest.param("x = 1  # ddplint: ignore[]\n", "x = 1\n", id="empty"),
+        pytest.param("# ddplint: ignore-file[DDP203]\nx = 1\n", "x = 1\n", id="file"),
+        pytest.param("x = 1\n\t# ddplint: ignore\n# a\ny = 1\n", "x = 1\n# a\ny = 1\n", id="row above"),
+        pytest.param("x = 1\n# a # ddplint: ignore\ny = 1\n", "x = 1\n# a\ny = 1\n", id="row above with words"),
+        pytest.param("x = 1\n# noqa: DDP203", "x = 1\n", id="last row without an end"),
+        pytest.param(
+            "x = (\n  1,  # noqa: DDP203\n  # ddplint: ignore[DDP203]\n)\n", "x = (\n  1,\n)\n", id="brackets"
+        ),
+        pytest.param("x = 1  # noqa: DDP203\r\n# noqa: DDP203\r\ny = 1\r\n", "x = 1\r\ny = 1\r\n", id="windows"),
+        pytest.param("x = 1  # noqa: DDP203\r# noqa: DDP203\ry = 1\r", "x = 1\ry = 1\r", id="old mac"),
+    ],
+)
+def test_removed(run, before: str, after: str) -> None:  # type: ignore[no-untyped-def]
+    Path("a.py").write_bytes(before.encode())
+    shown = run("fix", "--remove-unused-ignores")
+    assert (shown.code, Path("a.py").read_bytes()) == (1, before.encode())
+    assert shown.out.startswith("--- a/a.py\n+++ b/a.py\n@@ ")
+    assert "would be removed in 1 file" in shown.err
+    done = run("fix", "--remove-unused-ignores", "--apply")
+    assert (done.code, done.err) == (0, "")
+    assert Path("a.py").read_bytes() == after.encode()
+    again = run("fix", "--remove-unused-ignores", "--apply")
+    assert (again.code, again.out) == (0, "No unused ignore was removed.\n")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("BUG203(1)  # noqa: DDP203, E501\n", id="used"),
+        pytest.param("x = 1  # noqa: E501, F401 # noqa\n", id="of other tools"),
+        pytest.param("BUG203(1)  # ddplint: ignore\n", id="blanket in use"),
+        pytest.param("x = 1  # noqa DDP203\n", id="blanket by accident"),
+        pytest.param("x = 1  # ddplint: ignore DDP203\n", id="no brackets"),
+        pytest.param("x = '# noqa: DDP203'\n", id="string"),
+    ],
+)
+def test_not_removed(run, text: str) -> None:  # type: ignore[no-untyped-def]
+    Path("a.py").write_text(text)
+    done = run("fix", "--remove-unused-ignores", "--apply")
+    assert Path("a.py").read_text() == text
+    assert "No unused ignore was removed" in done.out
+    assert done.code == ("left" in done.out)
+
+
+def test_left_is_named(run) -> None:  # type: ignore[no-untyped-def]
+    Path("a.py").write_text("BUG203(1)  # noqa DDP203\nx = 1  # noqa: DDP101\n")
+    done = run("fix", "--remove-unused-ignores", "--apply")
+    assert done.code == 1
+    assert done.out == (
+        "removed a.py:2:8: DDP001 unused-ignore: unused: no finding of DDP101 here\n"
+        "left a.py:1:12: DDP002 misspelt-ignore: it names no rule and silences all of them; write `# noqa: DDP203`: "
+        "only you know what is meant\n"
+        "1 unused ignore removed in 1 file; 1 left.\n"
+    )
+
+
+def test_rules_that_did_not_run_keep_their_comments(run) -> None:  # type: ignore[no-untyped-def]
+    Path("a.py").write_text("x = 1  # noqa: DDP101, DDP203\n")
+    run("fix", "--remove-unused-ignores", "--apply", "--select", "DDP101")
+    assert Path("a.py").read_text() == "x = 1  # noqa: DDP203\n"
+
+
+I = "  # ddplint: ignore[DDP203]"  # noqa: E741
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param("BUG203(1)\n", f"BUG203(1){I}\n", id="line"),
+        pytest.param("BUG203(1)", f"BUG203(1){I}", id="no line end"),
+        pytest.param("BUG203(1) \t\n", f"BUG203(1){I}\n", id="white space behind"),
+        pytest.param("BUG203(BUG101)\n", "BUG203(BUG101)  # ddplint: ignore[DDP101, DDP203]\n", id="two rules"),
+        pytest.param("if 1:\n\tBUG203(1)\n", f"if 1:\n\tBUG203(1){I}\n", id="tab"),
+        pytest.param("BUG203(\n  1,\n)\n", f"BUG203({I}\n  1,\n)\n", id="several rows"),
+        pytest.param("x = (\n  BUG203,\n)\n", f"x = (\n  BUG203,{I}\n)\n", id="within a statement"),
+        pytest.param("x = BUG203 + \\\n  1\ny = 1\n", f"x = BUG203 + \\\n  1{I}\ny = 1\n", id="backslash"),
+        pytest.param("f(\n  BUG203 + \\\n  1,\n)\n", f"f(\n  BUG203 + \\\n  1,{I}\n)\n", id="backslash in brackets"),
+        pytest.param('x = BUG203, """a\nb"""\n', f'x = BUG203, """a\nb"""{I}\n', id="string"),
+        pytest.param('x = f"""a\n{BUG203}\nb"""\n', f'x = f"""a\n{{BUG203}}\nb"""{I}\n', id="within a string"),
+        pytest.param(
+            'f(BUG203, """a\n""", """\nb""",\n  1)\n', f'f(BUG203, """a\n""", """\nb""",{I}\n  1)\n', id="strings"
+        ),
+        pytest.param("if BUG203:\n  pass\n", f"if BUG203:{I}\n  pass\n", id="header"),
+        pytest.param("@BUG203\ndef f(): pass\n", f"@BUG203{I}\ndef f(): pass\n", id="decorator"),
+        pytest.param("x = 1; BUG203(1)\n", f"x = 1; BUG203(1){I}\n", id="statements in one line"),
+        pytest.param("BUG203(1)\r\nx = 1\r\n", f"BUG203(1){I}\r\nx = 1\r\n", id="windows"),
+        pytest.param("BUG203(1)\rx = 1\r", f"BUG203(1){I}\rx = 1\r", id="old mac"),
+        pytest.param("\ufeffé = BUG203\n", f"\ufeffé = BUG203{I}\n", id="byte order mark"),
+        pytest.param("BUG203(1)  # noqa: E501\n", f"BUG203(1)  # noqa: E501{I}\n", id="comment of another tool"),
+        pytest.param("BUG203(1)  # why  \n", f"BUG203(1)  # why{I}\n", id="comment"),
+        pytest.param(
+            "BUG203(1)  # ddplint: ignore[DDP101] -- why\n",
+            "BUG203(1)  # ddplint: ignore[DDP101, DDP203] -- why\n",
+            id="merged",
+        ),
+        pytest.param(
+            "BUG203(1)  # ddplint: ignore[ DDP101 , ] # a\n",
+            "BUG203(1)  # ddplint: ignore[ DDP101, DDP203 , ] # a\n",
+            id="merged in odd form",
+        ),
+        pytest.param("BUG203(1)  # ddplint: ignore[]\n", f"BUG203(1)  # ddplint: ignore[]{I}\n", id="empty one stays"),
+        pytest.param(
+            "# ddplint: ignore[DDP101]\nBUG203(1)\n", f"# ddplint: ignore[DDP101]\nBUG203(1){I}\n", id="one above stays"
+        ),
+    ],
+)
+def test_added(run, before: str, after: str) -> None:  # type: ignore[no-untyped-def]
+    Path("a.py").write_bytes(before.encode())
+    shown = run("fix", "--add-ignore")
+    assert (shown.code, Path("a.py").read_bytes()) == (1, before.encode())
+    assert shown.out.startswith("--- a/a.py\n+++ b/a.py\n@@ ")
+    assert "would be ignored in 1 file; --apply writes the comments.\n" in shown.err
+    done = run("fix", "--add-ignore", "--apply")
+    assert (done.code, done.err) == (0, "")
+    assert Path("a.py").read_bytes() == after.encode()
+    assert run("check").code == 0
+    again = run("fix", "--add-ignore", "--apply")
+    assert (again.code, again.out) == (0, "No finding was ignored.\n")
+    assert Path("a.py").read_bytes() == after.encode()
+
+
+@pytest.mark.parametrize(
+    ("before", "reason", "after"),
+    [
+        pytest.param("BUG203(1)\n", "two\nwords", f"BUG203(1){I} -- two words\n", id="new"),
+        pytest.param("BUG203(1)\n", "see #12", f"BUG203(1){I} -- see #12\n", id="number of an issue"),
+        pytest.param(
+            "BUG203(1)  # ddplint: ignore[DDP101] -- a\n",
+            "b",
+            "BUG203(1)  # ddplint: ignore[DDP101] -- a  # ddplint: ignore[DDP203] -- b\n",
+            id="another reason",
+        ),
+        pytest.param(
+            "BUG203(1)  # ddplint: ignore[DDP101] -- a\n",
+            "a",
+            "BUG203(1)  # ddplint: ignore[DDP101, DDP203] -- a\n",
+            id="same reason",
+        ),
+    ],
+)
+def test_added_with_a_reason(run, before: str, reason: str, after: str) -> None:  # type: ignore[no-untyped-def]
+    Path("a.py").write_text(before)
+    assert run("fix", "--add-ignore", "--reason", reason, "--apply").code == 0
+    assert Path("a.py").read_text() == after
+    assert run("check").code == 0
+
+
+def test_selection_baseline_and_given_files_count(run) -> None:  # type: ignore[no-untyped-def]
+    for name in ("a.py", "b.py"):
+        Path(name).write_text("BUG203(1)\n")
+    run("baseline")
+    for name in ("a.py", "b.py"):
+        Path(name).write_text("BUG203(1)\nBUG203(2)\nBUG101(3)\n")
+    done = run("fix", "--add-ignore", "--apply", "--select", "DDP203", "a.py")
+    assert (
+        done.out
+        == "ignored a.py:2:1: DDP203 sigmoid-before-bce: a bug named sigmoid-before-bce\n1 finding ignored in 1 file.\n"
+    )
+    assert Path("a.py").read_text() == f"BUG203(1)\nBUG203(2){I}\nBUG101(3)\n"
+    assert Path("b.py").read_text() == "BUG203(1)\nBUG203(2)\nBUG101(3)\n"
+
+
+def test_file_that_cannot_hold_the_reason_is_left(run) -> None:  # type: ignore[no-untyped-def]
+    text = "# coding: latin-1\nx = 'é', BUG203\n".encode("latin-1")
+    Path("a.py").write_bytes(text)
+    Path("b.py").write_text("BUG203(1)\n")
+    done = run("fix", "--add-ignore", "--apply", "--reason", "数据")
+    assert done.code == 1
+    assert "left a.py:2:10: DDP203" in done.out
+    assert "its encoding (iso-8859-1) cannot hold the comment\n" in done.out
+    assert "1 finding ignored in 1 file; 1 left.\n" in done.out
+    assert Path("a.py").read_bytes() == text
+    assert run("fix", "--add-ignore", "--apply").code == 0
+
+
+def test_comment_must_not_become_an_encoding(run) -> None:  # type: ignore[no-untyped-def]
+    Path("a.py").write_text("BUG203(1)\n", encoding="utf-8")
+    done = run("fix", "--add-ignore", "--apply", "--reason", "coding: latin-1")
+    # the first two rows may name an encoding only in a row of their own
+    assert done.code == 0
+    Path("b.py").write_text("# ddplint: ignore\n# noqa: DDP203\n# coding: latin-1\nx = 1\n")
+    run("fix", "--remove-unused-ignores", "--apply")
+    assert Path("b.py").read_text() == "# ddplint: ignore\n# noqa: DDP203\n# coding: latin-1\nx = 1\n"
+
+
+def test_notebook(run) -> None:  # type: ignore[no-untyped-def]
+    cells = [
+        {"cell_type": "code", "source": ["%matplotlib inline\n", "BUG203(1)"]},
+        {"cell_type": "code", "source": ["# noqa: DDP203"]},
+    ]
+    Path("a.ipynb").write_text(json.dumps({"cells": cells, "metadata": {}, "nbformat": 4}, indent=1))
+    assert run("fix", "--add-ignore", "--apply").code == 0
+    assert json.loads(Path("a.ipynb").read_text())["cells"][0]["source"][1] == f"BUG203(1){I}"
+    assert run("fix", "--remove-unused-ignores", "--apply").code == 0
+    assert "".join(json.loads(Path("a.ipynb").read_text())["cells"][1]["source"]) == ""
+    assert run("check", "--report-unused-ignores").code == 0
+
+
+def test_crash_changes_nothing(run) -> None:  # type: ignore[no-untyped-def]
+    text = "BUG203(1)\nx = 1  # RULECRASH\n"
+    Path("a.py").write_text(text)
+    for option in ("--add-ignore", "--remove-unused-ignores"):
+        done = run("fix", option, "--apply")
+        assert done.code == 2
+        assert "rule DDP203 crashed" in done.err
+    assert Path("a.py").read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--reason", "x"], "--reason only goes with --add-ignore"),
+        (["--add-ignore", "--remove-unused-ignores"], "--add-ignore and --remove-unused-ignores exclude each other"),
+        (["--add-ignore", "--unsafe-fixes"], "--unsafe-fixes does not go with --add-ignore or --remove-unused-ignores"),
+        (["--add-ignore", "--reason", " "], "a reason must be some words"),
+        (["--add-ignore", "--reason", "x # noqa"], "a reason must be some words"),
+        (["--add-ignore", "--reason", "x # y"], "a reason must be some words"),
+    ],
+)
+def test_bad_options(run, arguments: list[str], message: str) -> None:  # type: ignore[no-untyped-def]
+    Path("a.py").write_text("BUG203(1)\n")
+    done = run("fix", *arguments)
+    assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+    assert done.err.startswith(f"ddplint: error: {message}")
