@@ -29,6 +29,7 @@ from ddplint.source import Sources, Unreadable, read_bytes
 BASELINE = ".ddplint-baseline.json"
 
 _VERSION = 1
+_SIZE_LIMIT = 100_000_000
 _CODE_LENGTH = 120
 # what a formatter may change without changing the code
 _FORM = re.compile(r"[\s()\\]|,(?=\s*[)\]}])")
@@ -137,7 +138,7 @@ def target_file(start: Path, settings: Settings) -> Path:
 def read_baseline(file: Path) -> Baseline:
     """Raises ConfigError with one line that says what is wrong with the file."""
     try:
-        content = json.loads(read_bytes(str(file)).decode("utf-8-sig"))
+        content = json.loads(read_bytes(str(file), _SIZE_LIMIT).decode("utf-8-sig"))
     except Unreadable as trouble:
         hint = "; `ddplint baseline` writes it" if trouble.reason == "not found" else ""
         raise ConfigError(f"baseline {file}: {trouble.reason}{hint}") from None

@@ -261,8 +261,7 @@ def fix_command(
             if add_ignore
             else partial(remove_ignores, paths, settings, apply)
         )
-        noun, verb = ("finding", "ignored") if add_ignore else ("unused ignore", "removed")
-        edited, pending = _edit_ignores(edit, noun, verb, apply, verbose)
+        edited, pending = _edit_ignores(edit, add_ignore, apply, verbose)
         if edited.errors:
             return EXIT_TROUBLE
         pending |= _fails((finding for finding, _ in edited.left), settings)
@@ -389,7 +388,7 @@ def config_command(paths: tuple[str, ...], output_format: str, schema: str | Non
     return EXIT_CLEAN
 
 
-def _edit_ignores(edit: Callable[..., Edited], noun: str, verb: str, apply: bool, verbose: bool) -> tuple[Edited, bool]:
+def _edit_ignores(edit: Callable[..., Edited], add: bool, apply: bool, verbose: bool) -> tuple[Edited, bool]:
     """Show or write what `edit` does to comments; with it, whether something is still to be written."""
     line = _ProgressLine(sys.stderr, sys.stdout)
     try:
@@ -399,7 +398,8 @@ def _edit_ignores(edit: Callable[..., Edited], noun: str, verb: str, apply: bool
     _say_skipped(edited.skipped, edited.shown, verbose)
     for error in edited.errors:
         _note(error)
-    edits = Edits(noun, verb, edited.done, edited.left, edited.unwritten, edited.sources)
+    noun, verb = ("finding", "ignored") if add else ("unused ignore", "removed")
+    edits = Edits(noun, verb, not add, edited.done, edited.left, edited.unwritten, edited.sources)
     if apply:
         _print(edits.render_done() + edits.render_left() + edits.render_outcome(apply))
         return edited, bool(edited.unwritten)

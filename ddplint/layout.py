@@ -86,9 +86,10 @@ class Layout:
                 previous = row
                 continue
             if token.type == tokenize.NEWLINE:
-                self.lines.append((first or row, row))
-                if not decorator:
-                    self._groups.append((group or row, row))
+                if first:
+                    self.lines.append((first, row))
+                if first and not decorator:
+                    self._groups.append((group, row))
                     group = 0
                 first = previous = 0
                 continue

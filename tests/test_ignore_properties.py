@@ -22,7 +22,7 @@ from ddplint.layout import Layout
 from ddplint.source import SourceFile, Sources, parse_source
 from ddplint.suppression import sift
 
-TEXTS = [path.read_text(encoding="utf-8") for path in sorted(FIXTURES.rglob("*.py"))]
+TEXTS = [text for path in sorted(FIXTURES.rglob("*.py")) if (text := path.read_text(encoding="utf-8"))]
 # fixtures have few of these
 TEXTS.append(
     'x = f(a, """b\n{c}""", """\nd"""  # e\n)\nif g and \\\n    h:\n    i = j + \\\n        k; l = [\n'

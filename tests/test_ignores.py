@@ -475,10 +475,7 @@ def test_selection_baseline_and_given_files_count(run) -> None:  # type: ignore[
     for name in ("a.py", "b.py"):
         Path(name).write_text("BUG203(1)\nBUG203(2)\nBUG101(3)\n")
     done = run("fix", "--add-ignore", "--apply", "--select", "DDP203", "a.py")
-    assert (
-        done.out
-        == "ignored a.py:2:1: DDP203 sigmoid-before-bce: a bug named sigmoid-before-bce\n1 finding ignored in 1 file.\n"
-    )
+    assert done.out == "ignored a.py:2:1: DDP203 sigmoid-before-bce\n1 finding ignored in 1 file.\n"
     assert Path("a.py").read_text() == f"BUG203(1)\nBUG203(2){I}\nBUG101(3)\n"
     assert Path("b.py").read_text() == "BUG203(1)\nBUG203(2)\nBUG101(3)\n"
 

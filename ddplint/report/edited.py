@@ -13,10 +13,11 @@ from ddplint.source import Sources
 @dataclass(frozen=True, slots=True)
 class Edits:
     """What was asked for, in words, what it was done with, and what was left: findings, and files that could not be
-    written, each with the reason."""
+    written, each with the reason. `messages`: those of the findings are shown."""
 
     noun: str
     verb: str
+    messages: bool
     done: Sequence[Finding]
     left: Sequence[tuple[Finding, str]]
     unwritten: Sequence[tuple[str, str]]
@@ -29,11 +30,11 @@ class Edits:
 
     def render_done(self) -> str:
         """A line for each finding that it was done with."""
-        return "".join(f"{self.verb} {self._place(finding)}\n" for finding in self.written)
+        return "".join(f"{self.verb} {self._name(finding)}\n" for finding in self.written)
 
     def render_left(self) -> str:
         """A line for what was left."""
-        lines = [f"left {self._place(finding)}: {printable(reason)}\n" for finding, reason in self.left]
+        lines = [f"left {self._name(finding)}: {printable(reason)}\n" for finding, reason in self.left]
         return "".join([*lines, *(f"left {printable(path)}: {printable(reason)}\n" for path, reason in self.unwritten)])
 
     def render_outcome(self, applied: bool) -> str:
@@ -49,5 +50,6 @@ class Edits:
             return f"{counted} {self.verb} in {files}{left}.\n"
         return f"{counted} would be {self.verb} in {files}{left}; --apply writes the comments.\n"
 
-    def _place(self, finding: Finding) -> str:
-        return f"{location(finding.span, self.sources)}: {finding.code} {finding.name}: {printable(finding.message)}"
+    def _name(self, finding: Finding) -> str:
+        message = f": {printable(finding.message)}" if self.messages else ""
+        return f"{location(finding.span, self.sources)}: {finding.code} {finding.name}{message}"
