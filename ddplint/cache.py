@@ -96,7 +96,8 @@ def _event(data: Mapping[str, Any]) -> RankEvent:
     moment, kind, span = data["moment"], data["kind"], data["span"]
     if type(moment) is not int or kind not in EVENT_KINDS:
         raise ValueError("no event of a rank")
-    return RankEvent(moment, _text(data["lane"]), kind, _text(data["label"]), None if span is None else _span(span))
+    lane, label, share = (_text(data[field]) for field in ("lane", "label", "share"))
+    return RankEvent(moment, lane, kind, label, None if span is None else _span(span), share)
 
 
 def _fix(data: Mapping[str, Any]) -> Fix:

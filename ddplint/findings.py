@@ -38,7 +38,8 @@ class Step:
 class RankEvent:
     """One thing that one lane (a rank, some ranks, a run) does; what has the same `moment` happens side by side.
 
-    Lanes with a `meet` or `miss` at one moment do or miss the same thing together.
+    Lanes with a `meet` or `miss` at one moment do or miss the same thing together. `share` is how much of the data the
+    event is about: a character per equal part, `#` for those that belong to it.
     """
 
     moment: int
@@ -46,6 +47,7 @@ class RankEvent:
     kind: EventKind
     label: str
     span: Span | None = None
+    share: str = ""
 
 
 @dataclass(frozen=True, slots=True)

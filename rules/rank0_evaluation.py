@@ -302,7 +302,7 @@ class Rank0EvaluationCheck(Check):
             return
         tag = self._one_shard(scope, values)
         if tag is not None:
-            act = ("picks the checkpoint by its number", "pick by theirs")
+            act = ("picks the checkpoint by its number", "compare other numbers")
             self._used(scope, node, tag, "the number that picks the best checkpoint", act=act)
 
     def _under_guard(self, event: CallEvent) -> None:
@@ -328,7 +328,7 @@ class Rank0EvaluationCheck(Check):
                     "this metric",
                     guard,
                     feeds and self._synchronises(event.receiver),
-                    ("feeds the metric", "feed theirs") if feeds else ("computes the metric", "compute theirs"),
+                    ("feeds the metric" if feeds else "computes the metric", ""),
                 )
 
     def _synchronises(self, value: Value | None) -> bool:
@@ -454,7 +454,7 @@ class Rank0EvaluationCheck(Check):
         what: str,
         guard: Guard | None = None,
         metric: bool = False,
-        act: tuple[str, str] = ("reports its number", "report theirs"),
+        act: tuple[str, str] = ("reports its number", "have other numbers"),
     ) -> None:
         if any(one.side == "other" for one in scope.guards):
             return

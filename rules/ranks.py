@@ -14,11 +14,12 @@ OTHERS = "ranks 1 to N-1"
 
 
 class Does(NamedTuple):
-    """What one lane does: `place` is where it says so, if anywhere."""
+    """What one lane does: `place` is where it says so, if anywhere; `share` as in `RankEvent`."""
 
     kind: EventKind
     label: str
     place: Place | None = None
+    share: str = ""
 
 
 def in_order(*moments: Mapping[str, Does]) -> tuple[RankEvent, ...]:
@@ -27,7 +28,7 @@ def in_order(*moments: Mapping[str, Does]) -> tuple[RankEvent, ...]:
     for number, moment in enumerate([moment for moment in moments if moment], 1):
         for lane, does in moment.items():
             span = span_of(does.place.path, does.place.position) if does.place is not None else None
-            events.append(RankEvent(number, lane, does.kind, does.label, span))
+            events.append(RankEvent(number, lane, does.kind, does.label, span, does.share))
     return tuple(events)
 
 

@@ -757,14 +757,15 @@ class SummedKeypointLossCheck(Check):
 def _ranks(summed: Place, end: Place) -> tuple[RankEvent, ...]:
     """The same global batch on one rank and on two."""
     one, pair = "one rank alone", ("rank 0 of two", "rank 1 of two")
+    halves = [Does("read", "batch of B/2 samples", None, share) for share in ("#.", ".#")]
     return in_order(
-        {one: Does("read", "batch of B samples"), **dict.fromkeys(pair, Does("read", "batch of B/2 samples"))},
+        {one: Does("read", "batch of B samples", None, "##"), **dict(zip(pair, halves))},
         {
             one: Does("work", "sums over B samples", summed),
             **dict.fromkeys(pair, Does("work", "sums over B/2 samples", summed)),
         },
         together(pair, Does("meet", "DDP takes the mean of the gradients", end)),
-        {one: Does("result", "gradient g", end), **dict.fromkeys(pair, Does("result", "gradient g/2"))},
+        {one: Does("result", "gradient g"), **dict.fromkeys(pair, Does("result", "gradient g/2"))},
     )
 
 

@@ -16,7 +16,7 @@ from ddplint.config.kinds import Choice, File, Flag, Glob, Kind, List, Record, T
 from ddplint.findings import SEVERITIES, Severity
 from ddplint.patterns import Pattern
 
-OUTPUT_FORMATS = ("text", "concise", "json", "json-lines", "sarif", "github", "gitlab", "junit")
+OUTPUT_FORMATS = ("text", "concise", "json", "json-lines", "sarif", "github", "gitlab", "junit", "html")
 
 _RULES = List(Text())
 _SELECTOR = Text("a rule's code, prefix or name")

@@ -23,6 +23,13 @@ class Format:
     terminal: bool = False
 
 
+def _html(report: Report) -> str:
+    # what reads Markdown is slow to import and only needed here
+    from ddplint.report.html import render_html
+
+    return render_html(report)
+
+
 def _junit(report: Report) -> str:
     # the XML library is slow to import and only needed here
     from ddplint.report.junit import render_junit
@@ -39,4 +46,5 @@ FORMATS: Mapping[str, Format] = {
     "github": Format(render_github),
     "gitlab": Format(render_gitlab),
     "junit": Format(_junit),
+    "html": Format(_html, edits=True),
 }

@@ -42,6 +42,7 @@ def _finding(finding: Finding, sources: Sources) -> dict[str, Any]:
                 "lane": event.lane,
                 "kind": event.kind,
                 "label": event.label,
+                "share": event.share or None,
                 "filename": event.span.path if event.span else None,
                 **(_place(event.span, sources) if event.span else _NOWHERE),
             }

@@ -60,7 +60,10 @@ def picture_of(finding: Finding) -> Picture | None:
 def caption(picture: Picture) -> str:
     """What stands above the picture."""
     ranks = any("rank" in lane for lane in picture.lanes)
-    number = " (N = world size)" if any("N-1" in lane for lane in picture.lanes) else ""
+    number = ""
+    if any("N-1" in lane for lane in picture.lanes):
+        parts = {len(event.share) for moment in picture.moments for event in moment.cells.values() if event.share}
+        number = f" (N = world size{f', drawn for {min(parts)}' if parts else ''})"
     return f"What {'each rank' if ranks else 'each run'} does{number}"
 
 

@@ -39,7 +39,8 @@ def _cells(moment: Moment, lines: list[str], width: int) -> list[str]:
         if event is None:
             columns.append([line])
             continue
-        wrapped = textwrap.wrap(printable(event.label), width - 4) or [""]
+        share = f"[{event.share}] " if event.share else ""
+        wrapped = textwrap.wrap(share + printable(event.label), width - 4) or [""]
         sign = line if event.kind == "idle" else _SIGNS[event.kind]
         columns.append([f"{sign} {wrapped[0]}", *(f"{line} {text}" for text in wrapped[1:])])
     height = max(map(len, columns))

@@ -48,6 +48,8 @@ class Style:
 
 def printable(text: str) -> str:
     """One line in which nothing moves the cursor or changes colours."""
+    if text.isprintable():
+        return text
     return "".join(character if character.isprintable() else _escape(character) for character in text)
 
 
@@ -62,6 +64,8 @@ def _escape(character: str) -> str:
 
 def width(character: str) -> int:
     """Columns that a printable character takes on a terminal."""
+    if character.isascii():
+        return 1
     if unicodedata.combining(character) or unicodedata.category(character) in ("Mn", "Me"):
         return 0
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1

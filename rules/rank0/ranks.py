@@ -8,23 +8,24 @@ from ddplint.flow.values import Place
 from ddplint.rules.rank0.seen import Loop, Seen, Use
 from ddplint.rules.ranks import MAIN, OTHERS, Does, in_order, together
 
-_SHARD, _OWN = "reads shard 0 of N", "each reads its own shard of N"
+# drawn for four ranks
+_FIRST, _REST = "#...", ".###"
 _APART = together((MAIN, OTHERS), Does("miss", "nothing brings the ranks' results together"))
 
 
 def ranks_of(use: Use, seen: Seen, guard: Guard | None, alone: bool, everybody: bool) -> tuple[RankEvent, ...]:
     """`alone`: rank 0 alone goes through the samples, behind `guard`; `everybody`: all ranks are known to."""
     read, used = _where_read(use, seen), Place(*use.at, "")
-    result = Does("result", f"{use.act}: 1/N of the samples", used)
-    reading = {MAIN: Does("read", _SHARD, read)}
+    result = Does("result", f"{use.act}: 1/N of the samples", used, _FIRST)
+    reading = {MAIN: Does("read", "reads shard 0 of N", read, _FIRST)}
     if alone and guard is not None:
         return in_order(
             {MAIN: Does("pass", "goes in alone", guard.place), OTHERS: Does("stop", "stay out", guard.place)},
-            {**reading, OTHERS: Does("idle", "their shards are not read")},
+            {**reading, OTHERS: Does("idle", "their shards are not read", None, _REST)},
             {MAIN: result},
         )
     if everybody:
-        reading[OTHERS] = Does("read", _OWN, read)
+        reading[OTHERS] = Does("read", "each reads its own shard of N", read, _REST)
     if guard is not None:
         dropped = "stay out: their part is dropped" if everybody else "stay out"
         return in_order(
@@ -34,7 +35,7 @@ def ranks_of(use: Use, seen: Seen, guard: Guard | None, alone: bool, everybody: 
             {MAIN: Does("pass", "goes on alone", guard.place), OTHERS: Does("stop", dropped, guard.place)},
             {MAIN: result},
         )
-    others = Does("result", f"{use.acts}: other numbers", used)
+    others = Does("result", use.acts, used)
     if use.main_only:
         others = Does("idle", "their numbers are dropped")
     elif use.monitored:

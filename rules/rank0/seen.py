@@ -23,7 +23,7 @@ COLLECTS = frozenset(("append", "extend", "insert"))
 class Use:
     """A place where an evaluation's number is used, kept until all loaders' roles are known.
 
-    `act` and `acts` say what one rank, and several, do there.
+    `act` says what rank 0 does there, `acts` what is certain of the other ranks if they get there.
     """
 
     scope: Scope
@@ -38,7 +38,7 @@ class Use:
     # the framework lets rank 0 alone do it
     main_only: bool = False
     act: str = "reports its number"
-    acts: str = "report theirs"
+    acts: str = "have other numbers"
 
     @property
     def at(self) -> tuple[str, int]:

@@ -55,6 +55,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
 def parse(name: str, text: str) -> object:
     if name == "junit":
         return ElementTree.fromstring(text.encode())
+    if name == "html":
+        assert text.startswith("<!DOCTYPE html>") and text.endswith("</html>\n")
+        return text
     if name == "json-lines":
         return [json.loads(line) for line in text.splitlines()]
     if name == "github":
