@@ -20,7 +20,7 @@ from ddplint.baseline import BASELINE, Baseline, open_baseline, target_file
 from ddplint.config import OUTPUT_FORMATS, ConfigError, Settings, load_settings, override
 from ddplint.documentation import page_url, render
 from ddplint.engine import check, fill_edits, fix
-from ddplint.files import PathError, absolute, common_folder, display_path
+from ddplint.files import Buffer, PathError, absolute, common_folder, display_path, without_excluded
 from ddplint.findings import SEVERITIES, Finding
 from ddplint.ignores import EXPLANATIONS
 from ddplint.patterns import Pattern
@@ -33,6 +33,7 @@ from ddplint.report.output import STDOUT, unwritable, write_report
 from ddplint.report.style import Style, printable, wants_colour
 from ddplint.result import Result
 from ddplint.selection import chosen_rules, find_rule
+from ddplint.stdin import read_buffer
 from ddplint.upkeep import Edited, add_ignores, remove_ignores, update_baseline
 
 EXIT_CLEAN, EXIT_FINDINGS, EXIT_TROUBLE, EXIT_INTERRUPTED = 0, 1, 2, 130
@@ -82,6 +83,23 @@ def _run_options(command: _Command) -> _Command:
     return command
 
 
+def _given_options(command: _Command) -> _Command:
+    """The options about what the paths stand for."""
+    options = [
+        click.option(
+            "--stdin-filename", metavar="PATH",
+            help="Read one file from standard input, as `-` does, under this name: its project is the context.",
+        ),
+        click.option(
+            "--force-exclude", is_flag=True,
+            help="Leave out given files as well that are excluded or ignored; for pre-commit.",
+        ),
+    ]  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 def _baseline_options(command: _Command) -> _Command:
     """The options of those commands that leave out what is known."""
     options = [
@@ -119,9 +137,11 @@ def cli(context: click.Context) -> int:
     "--fail-on", type=click.Choice(SEVERITIES), default=None, help="Lowest severity that makes the exit code 1."
 )
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 even if there are findings.")
+@_given_options
 @_baseline_options
 @click.option(
-    "--report-unused-ignores", is_flag=True,
+    "--report-unused-ignores",
+    is_flag=True,
     help="Report suppression comments that silence nothing, are misspelt or name no rule.",
 )
 @click.option("--statistics", is_flag=True, help="Print counts per rule instead of the findings.")
@@ -144,14 +164,17 @@ def check_command(
     no_baseline: bool,
     report_unused_ignores: bool,
     statistics: bool,
+    stdin_filename: str | None,
+    force_exclude: bool,
 ) -> int:
     """Report what is wrong in PATHS (files or folders; default: the current folder)."""
     started = time.monotonic()
     if verbose:
         logging.basicConfig(level=logging.DEBUG, format="ddplint: %(message)s", stream=sys.stderr)
-    paths = paths or (".",)
+    buffer = read_buffer(paths, stdin_filename, sys.stdin)
+    paths = (str(buffer.path),) if buffer else paths or (".",)
     settings = override(
-        _load(paths, config, isolated),
+        _load(paths, config, isolated, buffer),
         select=select,
         ignore=ignore,
         extend_select=extend_select,
@@ -172,11 +195,13 @@ def check_command(
     if settings.output_file is not None and (trouble := unwritable(settings.output_file)):
         raise PathError(trouble)
     known = _open_baseline(paths, settings, no_baseline, isolated, verbose)
+    if force_exclude:
+        paths = without_excluded(paths, settings.excluded)
     line = _ProgressLine(sys.stderr, sys.stdout)
     try:
-        result = check(paths, settings, line.show, baseline=known)
+        result = check(paths, settings, line.show, baseline=known, buffer=buffer)
         if FORMATS[settings.output_format].edits:
-            result = fill_edits(result, paths, settings)
+            result = fill_edits(result, paths, settings, buffer=buffer)
     finally:
         line.clear()
     _report(result, settings, statistics, verbose)
@@ -200,6 +225,7 @@ def check_command(
     "--fail-on", type=click.Choice(SEVERITIES), default=None, help="Lowest severity that makes the exit code 1."
 )
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 even if there are findings.")
+@_given_options
 @_baseline_options
 @click.option(
     "--add-ignore", is_flag=True,
@@ -229,13 +255,16 @@ def fix_command(
     add_ignore: bool,
     reason: str | None,
     remove_unused_ignores: bool,
+    stdin_filename: str | None,
+    force_exclude: bool,
 ) -> int:
     """Show the repairs of what `check` reports in PATHS as one diff, or write them with --apply."""
     if verbose:
         logging.basicConfig(level=logging.DEBUG, format="ddplint: %(message)s", stream=sys.stderr)
-    paths = paths or (".",)
+    buffer = read_buffer(paths, stdin_filename, sys.stdin)
+    paths = (str(buffer.path),) if buffer else paths or (".",)
     settings = override(
-        _load(paths, config, isolated),
+        _load(paths, config, isolated, buffer),
         select=select,
         ignore=ignore,
         extend_select=extend_select,
@@ -255,7 +284,11 @@ def fix_command(
     if unsafe_fixes and not apply:
         _note("--unsafe-fixes only matters with --apply: the diff shows all repairs")
     known = _open_baseline(paths, settings, no_baseline, isolated, verbose)
+    if force_exclude:
+        paths = without_excluded(paths, settings.excluded)
     if add_ignore or remove_unused_ignores:
+        if buffer:
+            raise click.UsageError("--add-ignore and --remove-unused-ignores work on files, not on standard input")
         edit = (
             partial(add_ignores, paths, settings, reason, apply, baseline=known)
             if add_ignore
@@ -268,7 +301,7 @@ def fix_command(
         return EXIT_FINDINGS if pending and not exit_zero else EXIT_CLEAN
     line = _ProgressLine(sys.stderr, sys.stdout)
     try:
-        fixed = fix(paths, settings, apply, unsafe_fixes, line.show, baseline=known)
+        fixed = fix(paths, settings, apply, unsafe_fixes, line.show, baseline=known, buffer=buffer)
     finally:
         line.clear()
     _say_skipped(fixed.skipped, fixed.shown, verbose)
@@ -279,14 +312,16 @@ def fix_command(
     from ddplint.fixing.summary import render_left, render_outcome, render_written
 
     parts = known_parts(fixed.suppressed, fixed.held)
-    if apply:
+    outcome = render_outcome(fixed.repair, fixed.written, fixed.unwritten, fixed.open, apply, parts)
+    if apply and not buffer:
         _print(render_written(fixed.repair, fixed.written, fixed.unwritten))
         _print(render_left(fixed.open, fixed.sources))
-        _print(render_outcome(fixed.repair, fixed.written, fixed.unwritten, fixed.open, apply, parts))
+        _print(outcome)
     else:
-        _print(render_diff(fixed.repair))
+        # stdout is for the diff, or for the repaired text of what came from standard input
+        _print(fixed.content(buffer) if apply and buffer else render_diff(fixed.repair))
         _say(render_left(fixed.open, fixed.sources))
-        _say(render_outcome(fixed.repair, fixed.written, fixed.unwritten, fixed.open, apply, parts))
+        _say(outcome)
     if fixed.errors:
         return EXIT_TROUBLE
     failing = _fails((finding for finding, _ in fixed.open), settings)
@@ -450,11 +485,11 @@ def _name(file: Path) -> str:
     return printable(display_path(file, os.getcwd()))
 
 
-def _load(paths: Sequence[str], config: Path | None, isolated: bool) -> Settings:
+def _load(paths: Sequence[str], config: Path | None, isolated: bool, buffer: Buffer | None = None) -> Settings:
     if config is not None and isolated:
         raise ConfigError("--config and --isolated exclude each other")
     for path in paths:
-        if not os.path.lexists(path):
+        if not buffer and not os.path.lexists(path):
             raise PathError(f"no such file or folder: {path}")
     return load_settings(common_folder([absolute(path) for path in paths]), config, isolated)
 

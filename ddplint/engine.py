@@ -22,7 +22,7 @@ from ddplint.cache import (
     program_fingerprint,
 )
 from ddplint.config import ConfigError, Settings
-from ddplint.files import FileSet, SourceRef, find_files
+from ddplint.files import Buffer, FileSet, SourceRef, find_files
 from ddplint.findings import Finding
 from ddplint.ignores import Flaw, Judge
 from ddplint.registry import discover
@@ -125,6 +125,10 @@ class FixResult:
     held: int = 0
     sources: Sources = field(default_factory=Sources, compare=False)
 
+    def content(self, buffer: Buffer) -> bytes:
+        """What the repair makes of a file that was given beside the disk; its own bytes if nothing is repaired."""
+        return next((one.data for one in self.repair.after.values() if one.path == str(buffer.path)), buffer.data)
+
 
 @dataclass(frozen=True, slots=True)
 class _Analysis:
@@ -194,17 +198,18 @@ def examine(
     progress: Progress = silent,
     core: Core | None = None,
     rules: Sequence[Rule] | None = None,
+    buffer: Buffer | None = None,
 ) -> Examined:
-    """Analyse the files that `paths` stand for, and those that belong to them.
+    """Analyse the files that `paths` stand for, and those that belong to them; `buffer` is the content of one.
 
     Raises ConfigError and PathError for what the user got wrong; a crash of the analysis ends up in its errors.
     """
     every = tuple(discover() if rules is None else rules)
     chosen = chosen_rules(every, settings)
     policy = Policy(every, settings)
-    file_set = find_files(paths, settings.excluded)
+    file_set = find_files(paths, settings.excluded, buffer=buffer)
     analysis = _analyse(file_set, settings, chosen, core or DefaultCore(), progress)
-    sources = Sources()
+    sources = Program(file_set).sources({})
     return Examined(
         paths=tuple(paths),
         file_set=file_set,
@@ -225,9 +230,10 @@ def check(
     core: Core | None = None,
     rules: Sequence[Rule] | None = None,
     baseline: Baseline | None = None,
+    buffer: Buffer | None = None,
 ) -> Result:
     """Check the files that `paths` stand for; what `baseline` knows is held back. Raises as `examine` does."""
-    examined = examine(paths, settings, progress, core, rules)
+    examined = examine(paths, settings, progress, core, rules, buffer)
     analysis, file_set = examined.analysis, examined.file_set
     kept = examined.sifted.kept
     held = hold_back(kept, baseline, examined.sources, examined.read) if baseline else Held(kept)
@@ -251,13 +257,19 @@ def check(
     )
 
 
-def fill_edits(result: Result, paths: Sequence[str], settings: Settings, rules: Sequence[Rule] | None = None) -> Result:
+def fill_edits(
+    result: Result,
+    paths: Sequence[str],
+    settings: Settings,
+    rules: Sequence[Rule] | None = None,
+    buffer: Buffer | None = None,
+) -> Result:
     """The result with the edits of each finding's fix, as the JSON report shows them."""
     if not any(finding.fix and finding.fix.actions for finding in result.findings):
         return result
     from ddplint.fixing.plan import with_edits
 
-    program = Program(find_files(paths, settings.excluded))
+    program = Program(find_files(paths, settings.excluded, buffer=buffer))
     findings = with_edits(result.findings, discover() if rules is None else rules, program.document)
     return replace(result, findings=findings)
 
@@ -271,19 +283,22 @@ def fix(
     core: Core | None = None,
     rules: Sequence[Rule] | None = None,
     baseline: Baseline | None = None,
+    buffer: Buffer | None = None,
 ) -> FixResult:
     """Repair what the selected rules find and `baseline` does not know.
 
-    Writes only if `apply`, and what is unsafe only if `unsafe`.
+    Writes only if `apply`, and what is unsafe only if `unsafe`. Given a `buffer`, nothing is written and only that file
+    is repaired.
     """
     from ddplint.fixing.session import Session
     from ddplint.fixing.write import Write, clean, refusal, scratch_folder, write_all
 
     every = discover() if rules is None else tuple(rules)
     chosen = {rule.code for rule in chosen_rules(every, settings)}
-    program = Program(find_files(paths, settings.excluded))
+    program = Program(find_files(paths, settings.excluded, buffer=buffer))
     root = str(program.file_set.root)
-    if apply:
+    writing = apply and buffer is None
+    if writing:
         clean(os.path.dirname(os.path.realpath(ref.path)) for ref in program.file_set.files)
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(scratch_folder()))
@@ -294,7 +309,9 @@ def fix(
             if apply and finding.fix.applicability == "unsafe" and not unsafe:
                 return f"its fix is unsafe ({finding.fix.reason}); --unsafe-fixes writes it"
             for path in sorted({action.span.path for action in finding.fix.actions}):
-                reason = refusal(program.path(path), root) if apply and program.path(path) else ""
+                if buffer and program.path(path) != str(buffer.path):
+                    return f"it also changes {path}, and only what standard input holds is repaired"
+                reason = refusal(program.path(path), root) if writing and program.path(path) else ""
                 if reason:
                     return f"{path} is not written: {reason}"
             return ""
@@ -302,7 +319,9 @@ def fix(
         repair = Session(every, program.document, trial.check, wanted).run()
         written: tuple[str, ...] = ()
         unwritten: tuple[tuple[str, str], ...] = ()
-        if apply and repair.changed:
+        if apply and buffer:
+            written = tuple(repair.changed)
+        elif writing and repair.changed:
             writes = [
                 Write(path, repair.after[path].path, repair.before[path].data, repair.after[path].data)
                 for path in repair.changed
@@ -331,12 +350,12 @@ class Program:
 
     def __init__(self, file_set: FileSet) -> None:
         self.file_set = file_set
-        self._paths = {ref.display: ref.path for ref in file_set.files}
+        self._refs = {ref.display: ref for ref in file_set.files}
         self.hashes: dict[str, str] = {}
 
     def path(self, display: str) -> str:
         """Where a file is; an empty string if it does not belong to the program."""
-        return self._paths.get(display, "")
+        return self._refs[display].path if display in self._refs else ""
 
     def document(self, display: str) -> Document | str:
         """A file as it is on disk, or why it cannot be rewritten."""
@@ -346,7 +365,7 @@ class Program:
         if not path:
             return f"{display} does not belong to the given paths"
         try:
-            data = read_bytes(path)
+            data = self._refs[display].read()
             document = decode(display, path, data)
         except Unreadable as trouble:
             return f"{display}: {trouble.reason}"
@@ -357,12 +376,25 @@ class Program:
         return document
 
     def sources(self, documents: Mapping[str, Document]) -> Sources:
-        """The files with the documents in the place of what is on disk."""
-        return _Overlay({path: parse_source(document.path, document.data) for path, document in documents.items()})
+        """The files with the documents, and what was given beside the disk, in the place of what is there."""
+        given = {ref.display: ref for ref in self.file_set.files if ref.data is not None}
+        return _Overlay(
+            {
+                **{display: _parsed(ref) for display, ref in given.items()},
+                **{path: parse_source(document.path, document.data) for path, document in documents.items()},
+            }
+        )
+
+
+def _parsed(ref: SourceRef) -> SourceFile | None:
+    try:
+        return parse_source(ref.path, ref.read())
+    except Unreadable:
+        return None
 
 
 class _Overlay(Sources):
-    def __init__(self, files: Mapping[str, SourceFile]) -> None:
+    def __init__(self, files: Mapping[str, SourceFile | None]) -> None:
         super().__init__()
         self._files.update(files)
 
@@ -435,10 +467,7 @@ class _Trial:
         document = documents.get(ref.display)
         if document is None:
             return ref
-        data = document.data
-        place = self._scratch / f"{content_hash(data)}{Path(ref.path).suffix}"
-        place.write_bytes(data)
-        return SourceRef(str(place), ref.display)
+        return SourceRef(ref.path, ref.display, document.data)
 
 
 def _order(finding: Finding) -> tuple[Any, ...]:
@@ -499,7 +528,7 @@ def _hashes(files: Sequence[SourceRef]) -> tuple[dict[str, str], tuple[tuple[str
     unreadable: list[tuple[str, str]] = []
     for ref in files:
         try:
-            hashes[ref.display] = content_hash(read_bytes(ref.path))
+            hashes[ref.display] = content_hash(ref.read())
         except Unreadable as trouble:
             unreadable.append((ref.display, trouble.reason))
     return hashes, tuple(unreadable)

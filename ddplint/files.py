@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 from pathspec import GitIgnoreSpec
 
 from ddplint.patterns import PathPatterns, Pattern, gitignore_spec, match_below, relative_path
+from ddplint.source import limited, read_bytes
 
 DEFAULT_EXCLUDES = frozenset(
     {
@@ -29,12 +30,31 @@ class PathError(ValueError):
     """A path on the command line that cannot be checked."""
 
 
+@dataclass(frozen=True, slots=True)
+class Buffer:
+    """A file's content that counts instead of what is on disk; the file itself need not exist.
+
+    Unless it is `named`, the path says nothing: it belongs to no project.
+    """
+
+    path: Path
+    data: bytes
+    named: bool = True
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class SourceRef:
-    """A file to read: where it is on disk and how output names it."""
+    """A file to read: where it is on disk and how output names it; `data` stands for its content if given."""
 
     path: str
     display: str
+    data: bytes | None = field(default=None, compare=False, repr=False)
+
+    def read(self) -> bytes:
+        """Its bytes; raises Unreadable."""
+        if self.data is None:
+            return read_bytes(self.path)
+        return limited(self.path, self.data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +97,26 @@ def absolute(path: str | Path) -> Path:
     return Path(os.path.abspath(path))
 
 
-def find_files(paths: Sequence[str], exclude: Sequence[Pattern] = (), cwd: str | None = None) -> FileSet:
+def without_excluded(paths: Sequence[str], exclude: Sequence[Pattern] = ()) -> tuple[str, ...]:
+    """The paths without those single files that a walk through their project would leave out."""
+    walk = _Walk(os.getcwd(), PathPatterns(exclude))
+    return tuple(path for path in paths if os.path.isdir(path) or not walk.leaves_out(absolute(path)))
+
+
+def find_files(
+    paths: Sequence[str], exclude: Sequence[Pattern] = (), cwd: str | None = None, buffer: Buffer | None = None
+) -> FileSet:
     """The files that the given paths stand for.
 
     Folders are walked; what is named explicitly is read in any case. Single files bring the whole project as context.
+    `buffer` is the content of one of the paths.
     """
     cwd = os.path.abspath(cwd or os.getcwd())
     given = sorted({absolute(os.path.join(cwd, path)) for path in paths})
+    if not given:
+        return FileSet(Path(cwd), (), frozenset())
     for path in given:
-        if not os.path.lexists(path):
+        if not os.path.lexists(path) and not (buffer and buffer.path == path):
             raise PathError(f"no such file or folder: {display_path(path, cwd)}")
     folders = [path for path in given if path.is_dir()]
     singles = [path for path in given if not path.is_dir()]
@@ -99,10 +130,12 @@ def find_files(paths: Sequence[str], exclude: Sequence[Pattern] = (), cwd: str |
         explicit_paths = set(singles)
         explicit = {str(path) for path in singles}
         shown = frozenset(display_path(path, cwd) for path in explicit | walk.found)
-        for context in sorted({_context(path) or path for path in singles} - explicit_paths):
+        known = [path for path in singles if not (buffer and buffer.path == path and not buffer.named)]
+        for context in sorted({_context(path) or path for path in known} - explicit_paths):
             walk.folder(context)
         walk.found |= explicit
-    files = tuple(SourceRef(path, display_path(path, cwd)) for path in walk.unique())
+    contents = {str(buffer.path): buffer.data} if buffer else {}
+    files = tuple(SourceRef(path, display_path(path, cwd), contents.get(path)) for path in walk.unique())
     return FileSet(root, tuple(sorted(files, key=lambda ref: ref.display)), shown, tuple(sorted(walk.skipped)))
 
 
@@ -113,7 +146,7 @@ def _context(file: Path) -> Path | None:
         return root
     # a lone file in a folder of unrelated things
     crowded = {Path(file.anchor), Path(tempfile.gettempdir()), Path(os.path.expanduser("~"))}
-    return None if file.parent in crowded else file.parent
+    return None if file.parent in crowded or not file.parent.is_dir() else file.parent
 
 
 class _Walk:
@@ -130,6 +163,20 @@ class _Walk:
     def folder(self, start: Path) -> None:
         chain = self._inherited(start)
         self._enter(str(start), [] if self._ignored(str(start), True, chain) else chain)
+
+    def leaves_out(self, path: Path) -> bool:
+        """Whether a walk from the root of its project would not come to a file that is there."""
+        root = _context(path)
+        if root is None or root not in path.parents:
+            return False
+        chain = self._inherited(path)
+        inside = [folder for folder in reversed(path.parents) if root in folder.parents]
+        return any(
+            (folder is not path and folder.name in DEFAULT_EXCLUDES)
+            or self._exclude.match(str(folder), folder is not path)
+            or self._ignored(str(folder), folder is not path, chain)
+            for folder in (*inside, path)
+        )
 
     def unique(self) -> list[str]:
         """The files found, without links to files that were found as well."""

@@ -55,18 +55,28 @@ def content_hash(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
-def read_bytes(path: str, limit: int | None = None) -> bytes:
-    """The bytes of a regular file no larger than `limit` (default: what is sensible for its kind)."""
+def limited(path: str, data: bytes) -> bytes:
+    """The bytes; raises Unreadable if they are too many for a file of that name."""
+    _check_size(path, len(data), None)
+    return data
+
+
+def _check_size(path: str, size: int, limit: int | None) -> None:
     if limit is None:
         limit = NOTEBOOK_SIZE_LIMIT if path.endswith(NOTEBOOK_SUFFIX) else SIZE_LIMIT
+    if size > limit:
+        raise Unreadable(path, f"larger than {limit / 1_000_000:g} MB")
+
+
+def read_bytes(path: str, limit: int | None = None) -> bytes:
+    """The bytes of a regular file no larger than `limit` (default: what is sensible for its kind)."""
     try:
         status = os.stat(path)
         if stat.S_ISDIR(status.st_mode):
             raise Unreadable(path, "is a directory")
         if not stat.S_ISREG(status.st_mode):
             raise Unreadable(path, "not a regular file")
-        if status.st_size > limit:
-            raise Unreadable(path, f"larger than {limit / 1_000_000:g} MB")
+        _check_size(path, status.st_size, limit)
         with open(path, "rb") as file:
             return file.read()
     except FileNotFoundError:

@@ -15,7 +15,7 @@ from ddplint.cli import main
 from ddplint.files import SourceRef
 from ddplint.findings import Finding, Fix, Span, Step
 from ddplint.rules.base import Rule
-from ddplint.source import SourceFile, Unreadable, read_source
+from ddplint.source import SourceFile, Unreadable, parse_source
 
 DOCUMENTATION = """Reports a bug word.
 
@@ -94,7 +94,7 @@ class FakeCore:
         built = Built([], [], 0, {})
         for done, ref in enumerate(files, 1):
             try:
-                source = read_source(ref.path)
+                source = parse_source(ref.path, ref.read())
                 ast.parse(source.text)
             except Unreadable as trouble:
                 built.skipped.append((ref.display, trouble.reason))

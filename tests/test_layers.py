@@ -23,7 +23,7 @@ LAYERS = (
     ),
     ("ddplint.suppression",),
     ("ddplint.baseline", "ddplint.config", "ddplint.files", "ddplint.fingerprint", "ddplint.result"),
-    ("ddplint.facts",),
+    ("ddplint.facts", "ddplint.stdin"),
     ("ddplint.program",),
     ("ddplint.flow",),
     ("ddplint.rewriting",),

@@ -9,14 +9,12 @@ import tempfile
 import warnings
 import zlib
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from pathlib import Path
 
 from ddplint.facts.lower import lower
 from ddplint.files import SourceRef
-from ddplint.source import Unreadable, content_hash, parse_source, read_bytes
+from ddplint.source import Unreadable, content_hash, parse_source
 
 # raise it whenever the form of facts changes: facts of another form are not read from the cache
 FACTS_VERSION = "7"
@@ -60,7 +58,7 @@ class _One:
 def _facts_of(reference: SourceRef, cache: str | None) -> _One:
     """Facts of one file, from the cache or made."""
     try:
-        data = read_bytes(reference.path)
+        data = reference.read()
         source = parse_source(reference.path, data)
     except Unreadable as trouble:
         return _One(reference.display, b"", "", 0, "", trouble.reason)
@@ -141,6 +139,10 @@ def build_facts(
         # small chunks keep all processes busy until the end
         size = max(1, min(_CHUNK, len(files) // (8 * jobs)))
         chunks = [files[start : start + size] for start in range(0, len(files), size)]
+        # a run that answers from the cache does without
+        from concurrent.futures import ProcessPoolExecutor
+        from multiprocessing import get_context
+
         with ProcessPoolExecutor(jobs, mp_context=get_context()) as pool:
             for chunk in pool.map(_facts_of_many, chunks, [cache] * len(chunks)):
                 made.extend(chunk)

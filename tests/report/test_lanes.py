@@ -70,7 +70,9 @@ def test_caption_says_what_the_lanes_are() -> None:
 def test_text(tmp_path: Path) -> None:
     report = make_report(tmp_path, make_finding(ranks=RANKS, trace=(), fix=None))
     text = render_text(report.result, Style(), verbose=True)
-    assert text.partition("(N = world size):\n")[2] == """\
+    assert (
+        text.partition("(N = world size):\n")[2]
+        == """\
     rank 0                                       ranks 1 to N-1
     o reads shard 0 of N                         o each reads its own shard of N                train.py:1:1
     |                                            |
@@ -82,6 +84,7 @@ def test_text(tmp_path: Path) -> None:
     | part of all the samples                    :
 
 """
+    )
     assert "What each" not in render_text(report.result, Style())
 
 
