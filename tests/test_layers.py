@@ -22,7 +22,7 @@ LAYERS = (
         "ddplint.source",
     ),
     ("ddplint.suppression",),
-    ("ddplint.baseline", "ddplint.config", "ddplint.files", "ddplint.fingerprint", "ddplint.result"),
+    ("ddplint.baseline", "ddplint.config", "ddplint.files", "ddplint.result"),
     ("ddplint.facts", "ddplint.stdin"),
     ("ddplint.program",),
     ("ddplint.flow",),

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 
 from ddplint.report.concise import render_concise
-from ddplint.report.github import render_github
-from ddplint.report.gitlab import render_gitlab
 from ddplint.report.json import render_json, render_json_lines
 from ddplint.report.model import Report
-from ddplint.report.sarif import render_sarif
 from ddplint.report.text import render_text
 
 
@@ -23,18 +21,14 @@ class Format:
     terminal: bool = False
 
 
-def _html(report: Report) -> str:
-    # what reads Markdown is slow to import and only needed here
-    from ddplint.report.html import render_html
+def _later(name: str) -> Callable[[Report], str]:
+    """`render_<name>` of the module of that name, which is imported when first needed: some need slow libraries."""
 
-    return render_html(report)
+    def render(report: Report) -> str:
+        text: str = getattr(import_module(f"ddplint.report.{name}"), f"render_{name}")(report)
+        return text
 
-
-def _junit(report: Report) -> str:
-    # the XML library is slow to import and only needed here
-    from ddplint.report.junit import render_junit
-
-    return render_junit(report)
+    return render
 
 
 FORMATS: Mapping[str, Format] = {
@@ -42,9 +36,9 @@ FORMATS: Mapping[str, Format] = {
     "concise": Format(lambda report: render_concise(report.result, report.style), terminal=True),
     "json": Format(lambda report: render_json(report.result), edits=True),
     "json-lines": Format(lambda report: render_json_lines(report.result), edits=True),
-    "sarif": Format(render_sarif, edits=True),
-    "github": Format(render_github),
-    "gitlab": Format(render_gitlab),
-    "junit": Format(_junit),
-    "html": Format(_html, edits=True),
+    "sarif": Format(_later("sarif"), edits=True),
+    "github": Format(_later("github")),
+    "gitlab": Format(_later("gitlab")),
+    "junit": Format(_later("junit")),
+    "html": Format(_later("html"), edits=True),
 }

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from ddplint.findings import Finding, Severity
-from ddplint.fingerprint import fingerprints
+from ddplint.report.fingerprint import fingerprints
 from ddplint.report.model import Report, unicode_text
 from ddplint.report.style import printable
 
@@ -16,7 +16,7 @@ _SEVERITIES: dict[Severity, str] = {"note": "info", "warning": "major", "error":
 def render_gitlab(report: Report) -> str:
     """The findings as GitLab reads them."""
     findings = report.result.findings
-    marks = fingerprints(findings, report.result.sources)
+    marks = fingerprints(report)
     entries = [_entry(report, finding, mark) for finding, mark in zip(findings, marks)]
     return json.dumps(entries, indent=2) + "\n"
 

@@ -11,7 +11,7 @@ from typing import Any
 from ddplint import __version__
 from ddplint.documentation import page_url, render
 from ddplint.findings import Finding, Fix, Severity, Span
-from ddplint.fingerprint import fingerprints
+from ddplint.report.fingerprint import fingerprints
 from ddplint.report.model import Report, unicode_text
 from ddplint.rules.base import Rule
 
@@ -29,7 +29,7 @@ def render_sarif(report: Report) -> str:
     """One run with its rules, results, and what was left out."""
     findings = report.result.findings
     numbers = {rule.code: number for number, rule in enumerate(report.rules)}
-    marks = fingerprints(findings, report.result.sources)
+    marks = fingerprints(report)
     run = {
         "tool": {
             "driver": {
