@@ -174,9 +174,7 @@ def test_counts_bugs_alarms_and_findings_of_the_pinned_commit(tmp_path: Path, cl
     assert not (tmp_path / "cache" / f"owner+name@{head[:12]}" / "weights.bin").exists()
 
 
-def test_unjudged_findings_are_listed_also_where_nothing_is_labelled(
-    tmp_path: Path, clones: Path, run: Runner
-) -> None:
+def test_unjudged_findings_are_listed_also_where_nothing_is_labelled(tmp_path: Path, clones: Path, run: Runner) -> None:
     head, first = commit_of(clones), commit_of(clones, "HEAD~1")
     labels = write_labels(tmp_path, entry(commit=first, line=1))
     (tmp_path / "repositories.yaml").write_text(yaml.safe_dump([{"repository": "owner/name", "commit": head}]))
@@ -250,9 +248,7 @@ def test_clones_from_the_network_where_no_folder_is_given(
         ("echo '[]'; echo dead >&2; exit 2", "exit 2: dead"),
     ],
 )
-def test_broken_runs_are_named_and_fail(
-    tmp_path: Path, clones: Path, run: Runner, script: str, trouble: str
-) -> None:
+def test_broken_runs_are_named_and_fail(tmp_path: Path, clones: Path, run: Runner, script: str, trouble: str) -> None:
     tool = run.script("broken", f"#!/bin/sh\nif [ $1 = rules ]; then echo DDP203 x; exit; fi\n{script}\n")
     labels = write_labels(tmp_path, entry(commit=commit_of(clones)))
     done = run("--labels", labels, "--command", tool, "--timeout", "0.5", clones=clones)
@@ -285,9 +281,7 @@ def test_a_repository_that_cannot_be_had_counts_for_nothing(tmp_path: Path, clon
         (yaml.safe_dump([entry(line="3")]), "line must be a number"),
     ],
 )
-def test_labels_that_cannot_be_used_are_one_clear_line(
-    tmp_path: Path, run: Runner, text: str, complaint: str
-) -> None:
+def test_labels_that_cannot_be_used_are_one_clear_line(tmp_path: Path, run: Runner, text: str, complaint: str) -> None:
     labels = write_labels(tmp_path)
     (labels / "some.yaml").write_text(text)
     done = run("--labels", labels)

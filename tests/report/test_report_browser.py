@@ -143,12 +143,8 @@ def test_screenshot_shows_a_page(page: Path, tmp_path: Path) -> None:
     data = target.read_bytes()
     assert data[:8] == b"\x89PNG\r\n\x1a\n"
     assert struct.unpack(">II", data[16:24]) == (1280, 2000)
-    pixels = b"".join(
-        data[start + 8 : start + 8 + length]
-        for start, length, kind in chunks(data)
-        if kind == b"IDAT"
-    )
-    assert len(set(zlib.decompress(pixels)[:: 97])) > 30
+    pixels = b"".join(data[start + 8 : start + 8 + length] for start, length, kind in chunks(data) if kind == b"IDAT")
+    assert len(set(zlib.decompress(pixels)[::97])) > 30
 
 
 def chunks(data: bytes) -> list[tuple[int, int, bytes]]:

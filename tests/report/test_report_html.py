@@ -251,4 +251,3 @@ def test_text_is_readable_in_both_themes(theme: int) -> None:
         light, dark = sorted((luminance(both[theme][ink]), luminance(both[theme][ground])), reverse=True)
         # WCAG 2 AA for text
         assert (light + 0.05) / (dark + 0.05) >= 4.5, (ink, ground)
-
