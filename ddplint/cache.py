@@ -8,7 +8,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import platformdirs
 import ddplint
 import ddplint.rules
 from ddplint.findings import EVENT_KINDS, SEVERITIES, Action, Edit, Finding, Fix, RankEvent, Span, Step
+from ddplint.rules.base import Rule
 
 SIZE_LIMIT = 64_000_000
 COUNT_LIMIT = 400
@@ -34,13 +35,34 @@ def cache_folder() -> Path:
 def program_fingerprint() -> str:
     """Names this very build of ddplint: version, Python, and the state of its files."""
     parts = [ddplint.__version__, repr(sys.version_info[:3])]
-    for base in sorted({*ddplint.__path__, *ddplint.rules.__path__}):
-        for folder, subfolders, names in os.walk(base):
-            subfolders[:] = sorted(name for name in subfolders if name != "__pycache__")
-            for name in sorted(names):
-                status = os.stat(os.path.join(folder, name))
-                parts.append(f"{os.path.join(folder, name)}:{status.st_size}:{status.st_mtime_ns}")
-    return combine(parts)
+    return combine([*parts, *_state_of({*ddplint.__path__, *ddplint.rules.__path__})])
+
+
+def rules_state(rules: Sequence[Rule]) -> list[str]:
+    """The state of the files that rules from elsewhere consist of: those of the top packages that they lie in."""
+    tops = {type(rule).__module__.partition(".")[0] for rule in rules} - {ddplint.__name__}
+    places: set[str] = set()
+    for module in (sys.modules.get(name) for name in tops):
+        file = getattr(module, "__file__", None)
+        places.update(getattr(module, "__path__", [file] if file else []))
+    return _state_of(places)
+
+
+def _state_of(places: Iterable[str]) -> list[str]:
+    """Path, size and time of change of files, and of the files in folders."""
+    parts: list[str] = []
+    for place in sorted(places):
+        if os.path.isfile(place):
+            parts.append(_stamp(place))
+        for folder, subfolders, names in os.walk(place):
+            subfolders[:] = sorted(name for name in subfolders if name != "__pycache__" and not name.startswith("."))
+            parts += [_stamp(os.path.join(folder, name)) for name in sorted(names)]
+    return parts
+
+
+def _stamp(path: str) -> str:
+    status = os.lstat(path)
+    return f"{path}:{status.st_size}:{status.st_mtime_ns}"
 
 
 def combine(parts: Iterable[str]) -> str:

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -18,13 +18,14 @@ import click
 from ddplint import __version__
 from ddplint.baseline import BASELINE, Baseline, open_baseline, target_file
 from ddplint.config import OUTPUT_FORMATS, ConfigError, Settings, load_settings, override
+from ddplint.config.user import UserSettings, load_user_settings
 from ddplint.documentation import page_url, render
 from ddplint.engine import check, fill_edits, fix
 from ddplint.files import Buffer, PathError, absolute, common_folder, display_path, without_excluded
 from ddplint.findings import SEVERITIES, Finding
 from ddplint.ignores import EXPLANATIONS
 from ddplint.patterns import Pattern
-from ddplint.registry import discover
+from ddplint.registry import BUILT_IN, Catalogue, discover, gather
 from ddplint.report import FORMATS, Report, render_statistics, render_summary
 from ddplint.report.edited import Edits
 from ddplint.report.known import known_parts, render_stale, render_updated
@@ -67,7 +68,9 @@ def _run_options(command: _Command) -> _Command:
             help="Leave out what matches, in the syntax of .gitignore. Repeatable.",
         ),
         click.option("--config", type=click.Path(path_type=Path), help="Take the settings from this file."),
-        click.option("--isolated", is_flag=True, help="Ignore configuration files."),
+        click.option(
+            "--isolated", is_flag=True, help="Ignore configuration files, yours too, and rules of installed packages."
+        ),
         click.option(
             "-j", "--jobs", type=click.IntRange(min=0), default=None,
             help="Processes to read files with; 0: one per core.",
@@ -100,6 +103,31 @@ def _given_options(command: _Command) -> _Command:
     return command
 
 
+def _rule_options(command: Callable[..., int]) -> Callable[..., int]:
+    """The options that say which rules there are: the command gets a `catalogue`. A broken rule makes it end with 2."""
+
+    @wraps(command)
+    def run(*arguments: Any, rule_path: tuple[Path, ...], no_plugins: bool, **given: Any) -> int:
+        user = UserSettings(plugins=False) if given.get("isolated") else load_user_settings()
+        catalogue = gather(discover(), (*user.rule_paths, *rule_path), user.plugins and not no_plugins)
+        for error in catalogue.errors:
+            _note(error)
+        code = command(*arguments, catalogue=catalogue, **given)
+        return EXIT_TROUBLE if catalogue.errors else code
+
+    options = [
+        click.option(
+            "--rule-path", metavar="PATH", multiple=True, type=click.Path(path_type=Path),
+            help="Use the rules of this folder or file too: their code runs. Repeatable.",
+        ),
+        click.option("--no-plugins", is_flag=True, help="Leave out the rules of installed packages."),
+    ]  # fmt: skip
+    made: Callable[..., int] = run
+    for option in reversed(options):
+        made = option(made)
+    return made
+
+
 def _baseline_options(command: _Command) -> _Command:
     """The options of those commands that leave out what is known."""
     options = [
@@ -126,6 +154,7 @@ def cli(context: click.Context) -> int:
 
 @cli.command("check")
 @_run_options
+@_rule_options
 @click.option("--output-format", type=click.Choice(OUTPUT_FORMATS), default=None, help="How findings are printed.")
 @click.option(
     "--output-file",
@@ -156,6 +185,7 @@ def check_command(
     jobs: int | None,
     no_cache: bool,
     verbose: bool,
+    catalogue: Catalogue,
     output_format: str | None,
     output_file: str | None,
     fail_on: str | None,
@@ -199,12 +229,12 @@ def check_command(
         paths = without_excluded(paths, settings.excluded)
     line = _ProgressLine(sys.stderr, sys.stdout)
     try:
-        result = check(paths, settings, line.show, baseline=known, buffer=buffer)
+        result = check(paths, settings, line.show, rules=catalogue.rules, baseline=known, buffer=buffer)
         if FORMATS[settings.output_format].edits:
-            result = fill_edits(result, paths, settings, buffer=buffer)
+            result = fill_edits(result, paths, settings, catalogue.rules, buffer=buffer)
     finally:
         line.clear()
-    _report(result, settings, statistics, verbose)
+    _report(result, settings, catalogue, statistics, verbose)
     if known:
         for text in render_stale(result.stale, _name(known.file), verbose):
             _note(text)
@@ -219,6 +249,7 @@ def check_command(
 
 @cli.command("fix")
 @_run_options
+@_rule_options
 @click.option("--apply", is_flag=True, help="Write the safe repairs instead of showing all as a diff.")
 @click.option("--unsafe-fixes", is_flag=True, help="With --apply: write the unsafe repairs too.")
 @click.option(
@@ -246,6 +277,7 @@ def fix_command(
     jobs: int | None,
     no_cache: bool,
     verbose: bool,
+    catalogue: Catalogue,
     apply: bool,
     unsafe_fixes: bool,
     fail_on: str | None,
@@ -290,9 +322,9 @@ def fix_command(
         if buffer:
             raise click.UsageError("--add-ignore and --remove-unused-ignores work on files, not on standard input")
         edit = (
-            partial(add_ignores, paths, settings, reason, apply, baseline=known)
+            partial(add_ignores, paths, settings, reason, apply, baseline=known, rules=catalogue.rules)
             if add_ignore
-            else partial(remove_ignores, paths, settings, apply)
+            else partial(remove_ignores, paths, settings, apply, rules=catalogue.rules)
         )
         edited, pending = _edit_ignores(edit, add_ignore, apply, verbose)
         if edited.errors:
@@ -301,7 +333,9 @@ def fix_command(
         return EXIT_FINDINGS if pending and not exit_zero else EXIT_CLEAN
     line = _ProgressLine(sys.stderr, sys.stdout)
     try:
-        fixed = fix(paths, settings, apply, unsafe_fixes, line.show, baseline=known, buffer=buffer)
+        fixed = fix(
+            paths, settings, apply, unsafe_fixes, line.show, rules=catalogue.rules, baseline=known, buffer=buffer
+        )
     finally:
         line.clear()
     _say_skipped(fixed.skipped, fixed.shown, verbose)
@@ -331,19 +365,25 @@ def fix_command(
 
 @cli.command("baseline")
 @_run_options
+@_rule_options
 @click.option(
     "--baseline", metavar="FILE", type=click.Path(path_type=Path),
     help=f"The file to write; default: the one in use, else {BASELINE} in the project's root.",
 )  # fmt: skip
 @click.option("--prune", is_flag=True, help="Only drop entries that match nothing any more.")
-def baseline_command(paths: tuple[str, ...], baseline: Path | None, prune: bool, **common: Any) -> int:
+def baseline_command(
+    paths: tuple[str, ...], baseline: Path | None, prune: bool, catalogue: Catalogue, **common: Any
+) -> int:
     """Write what is found in PATHS today to the baseline, so that from now on only new findings are reported."""
     paths = paths or (".",)
     settings = override(_common_settings(paths, **common), baseline=None if baseline is None else absolute(baseline))
     file = target_file(common_folder([absolute(path) for path in paths]), settings)
+    if catalogue.errors:
+        _note(f"{_name(file)} is not written")
+        return EXIT_TROUBLE
     line = _ProgressLine(sys.stderr, sys.stdout)
     try:
-        updated = update_baseline(paths, settings, file, prune, line.show)
+        updated = update_baseline(paths, settings, file, prune, line.show, rules=catalogue.rules)
     finally:
         line.clear()
     _say_skipped(updated.skipped, updated.shown, common["verbose"])
@@ -357,10 +397,11 @@ def baseline_command(paths: tuple[str, ...], baseline: Path | None, prune: bool,
 
 
 @cli.command("rules")
+@_rule_options
 @click.option("--output-format", type=click.Choice(["text", "json"]), default="text", help="A table, or a JSON list.")
-def rules_command(output_format: str) -> int:
-    """List the rules."""
-    rules = discover()
+def rules_command(output_format: str, catalogue: Catalogue) -> int:
+    """List the rules, and where those come from that are not ddplint's own."""
+    rules = catalogue.rules
     if output_format == "json":
         rows = [
             {
@@ -369,39 +410,46 @@ def rules_command(output_format: str) -> int:
                 "severity": rule.severity,
                 "summary": rule.summary,
                 "url": page_url(rule.code, rule.name),
+                "origin": catalogue.origin(rule),
             }
             for rule in rules
         ]
         _print(json.dumps(rows, indent=2) + "\n")
         return EXIT_CLEAN
     style = _style()
+    width = max((len(rule.code) for rule in rules), default=0)
     longest = max((len(rule.name) for rule in rules), default=0)
     for rule in rules:
         severity = style.severity(f"{rule.severity:<7}", rule.severity)
-        _print(f"{style.bold(rule.code)}  {rule.name:<{longest}}  {severity}  {rule.summary}\n")
+        origin = "" if catalogue.origin(rule) == BUILT_IN else f"  ({printable(catalogue.origin(rule))})"
+        _print(f"{style.bold(f'{rule.code:<{width}}')}  {rule.name:<{longest}}  {severity}  {rule.summary}{origin}\n")
     return EXIT_CLEAN
 
 
 @cli.command("explain")
+@_rule_options
 @click.argument("rule")
-def explain_command(rule: str) -> int:
+def explain_command(rule: str, catalogue: Catalogue) -> int:
     """Explain one RULE, given by code or name: what, why, an example, what to write instead."""
     for (code, name), text in EXPLANATIONS.items():
         if rule.upper() == code or rule.lower() == name:
             _print(f"# {code} {name} (warning)\n\n{text}\n")
             return EXIT_CLEAN
-    found = find_rule(discover(), rule)
+    found = find_rule(catalogue.rules, rule)
     _print(render(found.code, found.name, found.severity, found.documentation))
     return EXIT_CLEAN
 
 
 @cli.command("config")
 @_run_options
+@_rule_options
 @click.option(
     "--output-format", type=click.Choice(["text", "json"]), default="text", help="TOML with comments, or JSON."
 )
 @click.option("--schema", type=click.Choice(["settings", "knowledge"]), help="Print a JSON schema instead.")
-def config_command(paths: tuple[str, ...], output_format: str, schema: str | None, **common: Any) -> int:
+def config_command(
+    paths: tuple[str, ...], output_format: str, schema: str | None, catalogue: Catalogue, **common: Any
+) -> int:
     """Print the settings for PATHS and where they come from; for a file, also what holds there."""
     # only this command needs it
     from ddplint.report.configuration import render_settings, render_settings_json, schema_text, view
@@ -411,7 +459,7 @@ def config_command(paths: tuple[str, ...], output_format: str, schema: str | Non
         return EXIT_CLEAN
     paths = paths or (".",)
     settings = _common_settings(paths, **common)
-    rules, cwd = discover(), os.getcwd()
+    rules, cwd = catalogue.rules, os.getcwd()
     # unknown rules are said here as `check` would
     chosen_rules(rules, settings)
     files = [path for path in (absolute(path) for path in paths) if not path.is_dir()]
@@ -494,7 +542,7 @@ def _load(paths: Sequence[str], config: Path | None, isolated: bool, buffer: Buf
     return load_settings(common_folder([absolute(path) for path in paths]), config, isolated)
 
 
-def _report(result: Result, settings: Settings, statistics: bool, verbose: bool) -> None:
+def _report(result: Result, settings: Settings, catalogue: Catalogue, statistics: bool, verbose: bool) -> None:
     _say_skipped(result.skipped, result.shown, verbose)
     for error in result.errors:
         _note(error)
@@ -502,7 +550,8 @@ def _report(result: Result, settings: Settings, statistics: bool, verbose: bool)
         _note("no Python files found")
     chosen, target = FORMATS[settings.output_format], settings.output_file
     style = Style() if target else _style()
-    report = Report(result, discover(), style, settings.fail_on, verbose, base=checkout_root())
+    told = replace(result, errors=(*catalogue.errors, *result.errors))
+    report = Report(told, catalogue.rules, style, settings.fail_on, verbose, base=checkout_root())
     counts = render_statistics(result) if statistics else ""
     text = counts if statistics and chosen.terminal else chosen.render(report)
     if target:

@@ -16,8 +16,10 @@ SECTIONS = (
     "References",
 )
 
-# where the rules' pages are published; empty: nowhere yet
-PAGES = ""
+# where the rules' pages are published
+PAGES = "https://ddplint.github.io/ddplint/rules"
+# what the codes of ddplint's own rules begin with, those of later versions too
+RESERVED = "DDP"
 
 _HEADING = re.compile(r"^## +(?P<title>.+?)\s*$", re.MULTILINE)
 _CODE = re.compile(r"^```python\n(?P<code>.*?)^```\s*$", re.MULTILINE | re.DOTALL)
@@ -71,8 +73,8 @@ def _code(sections: dict[str, str], title: str) -> str:
 
 
 def page_url(code: str, name: str) -> str | None:
-    """Address of a rule's page, if the documentation is published."""
-    return f"{PAGES}/{name}" if PAGES else None
+    """Address of a rule's page; None for rules from elsewhere."""
+    return f"{PAGES}/{name}/" if code.startswith(RESERVED) else None
 
 
 def render(code: str, name: str, severity: str, documentation: RuleDocumentation) -> str:

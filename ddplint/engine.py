@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -20,11 +19,13 @@ from ddplint.cache import (
     finding_from_data,
     finding_to_data,
     program_fingerprint,
+    rules_state,
 )
 from ddplint.config import ConfigError, Settings
 from ddplint.files import Buffer, FileSet, SourceRef, find_files
 from ddplint.findings import Finding
 from ddplint.ignores import Flaw, Judge
+from ddplint.problems import described
 from ddplint.registry import discover
 from ddplint.result import Result
 from ddplint.rules.base import Rule
@@ -444,7 +445,7 @@ class _Trial:
             )
         except Exception as error:  # whatever broke, the run says so and ends with exit code 2
             logger.debug("crash", exc_info=True)
-            return Checked((), (), (_crash(error),))
+            return Checked((), (), (f"internal error: {described(error)}",))
         if not documents:
             self._program.hashes = dict(built.hashes)
             self.skipped = tuple(built.skipped)
@@ -495,7 +496,7 @@ def _analyse(file_set: FileSet, settings: Settings, rules: Sequence[Rule], core:
         analysed = core.analyse(built.facts, file_set.root, rules, knowledge, partial(progress, "functions"))
     except Exception as error:  # whatever broke, the run says so and ends with exit code 2
         logger.debug("crash", exc_info=True)
-        return _Analysis((), (), (_crash(error),), 0, 0)
+        return _Analysis((), (), (f"internal error: {described(error)}",), 0, 0)
     analysis = _Analysis(
         findings=tuple(analysed.findings),
         skipped=tuple(built.skipped),
@@ -508,13 +509,6 @@ def _analyse(file_set: FileSet, settings: Settings, rules: Sequence[Rule], core:
     if cache and unchanged and not analysis.errors:
         cache.store(key, _to_data(analysis))
     return analysis
-
-
-def _crash(error: Exception) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-    detail = " ".join(str(error).split())
-    return f"internal error: {type(error).__name__}{': ' if detail else ''}{detail}{place}"
 
 
 def _cores() -> int:
@@ -542,6 +536,7 @@ def _key(
     unreadable: tuple[tuple[str, str], ...],
 ) -> str:
     parts = [program_fingerprint(), str(file_set.root), os.getcwd(), str(len(rules)), *(rule.code for rule in rules)]
+    parts += rules_state(rules)
     parts.append(str(len(settings.knowledge_files)))
     for path in settings.knowledge_files:
         try:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from ddplint.config import ConfigError, Settings
+from ddplint.documentation import RESERVED
 from ddplint.findings import Finding, Severity
 from ddplint.patterns import PathPatterns
 from ddplint.rules.base import Rule
 
 # a name or a whole code is more specific than any prefix
 _EXACT = 100
+# a code that is none of ddplint's own
+_OTHERS = re.compile(rf"(?!{RESERVED})[A-Z]+[0-9]{{3,}}")
 
 
 def select_rules(
@@ -122,7 +126,8 @@ def unknown_rule(rules: Sequence[Rule], selector: str) -> str:
     known = [value for rule in rules for value in (rule.code, rule.name)]
     near = (_nearest(spelling, known) for spelling in (selector.upper(), selector.lower()))
     close = next(filter(None, near), "")
-    hint = f"; did you mean {close}?" if close else "; `ddplint rules` lists them"
+    others = "; a rule of your own needs --rule-path" if _OTHERS.fullmatch(selector) else "; `ddplint rules` lists them"
+    hint = f"; did you mean {close}?" if close else others
     return f"unknown rule `{selector}`{hint}"
 
 

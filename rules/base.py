@@ -1,5 +1,7 @@
 """What every rule has: its code, name and severity, its documentation (its module's docstring) and its check of one
 program.
+
+What `__all__` names is the interface for rules outside of this package; docs/writing-a-rule.md says what it promises.
 """
 
 from __future__ import annotations
@@ -11,18 +13,63 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ddplint.documentation import RuleDocumentation, parse_documentation
 from ddplint.facts.lower import unpack
-from ddplint.findings import Action, Finding, Fix, RankEvent, Severity, Span, Step
-from ddplint.flow.events import Scope
-from ddplint.flow.knowledge import Knowledge
+from ddplint.findings import SEVERITIES, Action, Finding, Fix, RankEvent, Severity, Span, Step
+from ddplint.flow.events import (
+    AssignEvent,
+    BinaryEvent,
+    CallEvent,
+    CompareEvent,
+    Guard,
+    LoopEvent,
+    ReturnEvent,
+    Scope,
+    reachable,
+)
+from ddplint.flow.knowledge import Effect, Knowledge
 from ddplint.flow.run import Run
-from ddplint.flow.values import Place
+from ddplint.flow.values import Const, Entries, Items, Made, Place, Tag, Value
 
 if TYPE_CHECKING:
     from ddplint.rewriting import FileRewriter
 
+__all__ = [
+    "Action",
+    "AssignEvent",
+    "BinaryEvent",
+    "CallEvent",
+    "Check",
+    "CompareEvent",
+    "Const",
+    "Effect",
+    "Entries",
+    "Finding",
+    "Fix",
+    "Guard",
+    "Items",
+    "Knowledge",
+    "LoopEvent",
+    "Made",
+    "Place",
+    "RankEvent",
+    "ReturnEvent",
+    "Rule",
+    "Run",
+    "Scope",
+    "Severity",
+    "Span",
+    "Step",
+    "Tag",
+    "Value",
+    "place_at",
+    "reachable",
+    "span_at",
+    "span_of",
+    "step_of",
+]
+
 
 class Rule:
-    """One rule. A module under `ddplint.rules` defines a subclass and `RULE`, an instance of it.
+    """One rule. A module defines a subclass and `RULE`, an instance of it.
 
     `name` reads well after "allow". `words` are groups of words: a function can only matter to the rule if it has
     a word of each group in reach, as a part of a name; `pattern:x` is what the knowledge's pattern `x` matches.
@@ -85,7 +132,9 @@ class Check:
         also: Iterable[Place] = (),
         ranks: tuple[RankEvent, ...] = (),
     ) -> Finding:
-        """Report `node`, in the file of `scope` (or of that path)."""
+        """Report `node`, in the file of `scope` (or of that path). Raises ValueError for a severity that is none."""
+        if severity is not None and severity not in SEVERITIES:
+            raise ValueError(f"no severity: {severity!r}")
         path = scope if isinstance(scope, str) else scope.module.path
         finding = Finding(
             code=self.rule.code,
@@ -107,6 +156,16 @@ def span_of(path: str, position: int) -> Span:
     """The span of a packed position: rows and columns from 1."""
     row, column, end_row, end_column = unpack(position)
     return Span(path, max(row, 1), column + 1, max(end_row, 1), end_column + 1)
+
+
+def span_at(scope: Scope, node: Sequence[Any]) -> Span:
+    """Where a node stands: what an action of a fix applies to."""
+    return span_of(scope.module.path, node[1])
+
+
+def place_at(scope: Scope, node: Sequence[Any], message: str) -> Place:
+    """A step of a trace: `message` says in one short sentence what happens at the node."""
+    return Place(scope.module.path, node[1], message)
 
 
 def step_of(place: Place) -> Step:

@@ -310,7 +310,7 @@ def test_rules(run) -> None:  # type: ignore[no-untyped-def]
     assert run("rules").out.splitlines()[1] == "DDP203  sigmoid-before-bce  warning  Reports a bug word."
     rows = json.loads(run("rules", "--output-format", "json").out)
     assert [row["code"] for row in rows] == [rule.code for rule in RULES]
-    assert set(rows[0]) == {"code", "name", "severity", "summary", "url"}
+    assert set(rows[0]) == {"code", "name", "severity", "summary", "url", "origin"}
 
 
 @pytest.mark.parametrize("rule", ["DDP203", "sigmoid-before-bce", "ddp203"])

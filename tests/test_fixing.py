@@ -34,7 +34,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def core() -> Iterator[ToyCore]:
     toy = ToyCore()
-    with mock.patch("ddplint.engine.DefaultCore", lambda: toy), mock.patch("ddplint.engine.discover", lambda: TOYS):
+    with mock.patch("ddplint.engine.DefaultCore", lambda: toy), mock.patch("ddplint.cli.discover", lambda: TOYS):
         yield toy
 
 
@@ -121,7 +121,7 @@ def test_wrong_fixes_are_dropped_and_reported(bug: str, message: str) -> None:
     assert Path("a.py").read_text() == f"x = good(1)\n\ny = {bug}(2)\nz = good(3)\n"
     assert Path("b.py").read_text() == "good(4)\n"
     (error,) = result.errors
-    assert error.startswith("defect of ddplint: the fix of TOY001 at a.py:3:5 was dropped: ")
+    assert error.startswith("defect of rule TOY001: the fix of TOY001 at a.py:3:5 was dropped: ")
     assert message in error
 
 

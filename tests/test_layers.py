@@ -19,6 +19,7 @@ LAYERS = (
         "ddplint.layout",
         "ddplint.notebook",
         "ddplint.patterns",
+        "ddplint.problems",
         "ddplint.source",
     ),
     ("ddplint.suppression",),

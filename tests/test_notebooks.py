@@ -306,7 +306,7 @@ def test_names_in_magics_are_read(folder: Path) -> None:
 
 def test_what_is_shown(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("a.ipynb").write_bytes(notebook("a = 1", "!ls\nx = bad(1)  # why\n", "hopeless(1)"))
-    with mock.patch("ddplint.engine.DefaultCore", ToyCore), mock.patch("ddplint.engine.discover", lambda: TOYS):
+    with mock.patch("ddplint.engine.DefaultCore", ToyCore), mock.patch("ddplint.cli.discover", lambda: TOYS):
         assert main(["fix", "--no-cache"]) == 1
         assert capsys.readouterr().out == (
             "--- a/a.ipynb:cell 2\n+++ b/a.ipynb:cell 2\n@@ -1,2 +1,2 @@ TOY001 toy-call (safe)\n"

@@ -48,7 +48,7 @@ def core() -> Iterator[FakeCore]:
 @pytest.fixture
 def toy() -> Iterator[ToyCore]:
     core = ToyCore()
-    with mock.patch("ddplint.engine.DefaultCore", lambda: core), mock.patch("ddplint.engine.discover", lambda: TOYS):
+    with mock.patch("ddplint.engine.DefaultCore", lambda: core), mock.patch("ddplint.cli.discover", lambda: TOYS):
         yield core
 
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ddplint.config.kinds import ConfigError, Unfit
 from ddplint.config.settings import EXTEND, FILE, Layer, Settings, combine
+from ddplint.config.toml import read_text, read_toml
+from ddplint.config.user import USERS_KEYS, not_for_projects
 
 if TYPE_CHECKING:
     from ddplint.config.lines import Document
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 PYPROJECT = "pyproject.toml"
 DOTFILE = ".ddplint.yaml"
@@ -56,7 +52,7 @@ def _in_folder(folder: Path) -> Settings | None:
     pyproject, dotfile = folder / PYPROJECT, folder / DOTFILE
     table = None
     if pyproject.is_file():
-        table = _table(pyproject, _toml(pyproject))
+        table = _table(pyproject, read_toml(pyproject))
     if not dotfile.is_file():
         return None if table is None else _settings(_Content(pyproject, table))
     if table is not None:
@@ -71,6 +67,10 @@ def _settings(content: _Content) -> Settings:
 def _layers(content: _Content, chain: tuple[Path, ...]) -> tuple[Layer, ...]:
     """The file's layer over those of what it extends; `chain` are the files that led here, itself the last."""
     path = content.path
+    for key in USERS_KEYS:
+        if isinstance(content.data, dict) and key in content.data:
+            place = content.place(Unfit("", (), key))
+            raise ConfigError(f"{place}: {not_for_projects(key)}")
     try:
         values = FILE.read(content.data, path.absolute().parent)
     except Unfit as trouble:
@@ -89,7 +89,7 @@ def _layers(content: _Content, chain: tuple[Path, ...]) -> tuple[Layer, ...]:
 def _explicit(path: Path) -> _Content:
     if path.suffix != ".toml":
         return _yaml(path)
-    content = _toml(path)
+    content = read_toml(path)
     table = _table(path, content)
     if table is None and path.name == PYPROJECT:
         raise ConfigError(f"{path}: no table [tool.ddplint]")
@@ -103,34 +103,12 @@ def _table(path: Path, content: dict[str, Any]) -> Any:
     return tool.get("ddplint")
 
 
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise ConfigError(f"{path}: not UTF-8") from None
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from None
-
-
-def _toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(_read(path))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: broken TOML: {_one_line(error)}") from None
-    except RecursionError:
-        raise ConfigError(f"{path}: broken TOML: nested too deeply") from None
-
-
 def _yaml(path: Path) -> _Content:
     # most configurations are TOML
     from ddplint.config.lines import BrokenYaml, parse_yaml
 
     try:
-        document = parse_yaml(_read(path))
+        document = parse_yaml(read_text(path))
     except BrokenYaml as error:
         raise ConfigError(f"{path}{f':{error.line}' if error.line else ''}: {error}") from None
     return _Content(path, document.data, document)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

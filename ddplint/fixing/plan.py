@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from ddplint.findings import Action, Edit, Finding
 from ddplint.fixing.documents import Document
+from ddplint.problems import described
 from ddplint.rewriting import CannotRewrite, Change, Conflict, FileRewriter
 from ddplint.rules.base import Rule
 
@@ -119,8 +120,7 @@ class Planner:
         except CannotRewrite as reason:
             made.left.append((finding, str(reason)))
         except Exception as problem:  # noqa: BLE001 - one broken codemod must not end the run; it is reported and exits 2
-            detail = " ".join(str(problem).split())
-            made.defects.append((finding, f"its codemod crashed: {type(problem).__name__}: {detail}"))
+            made.defects.append((finding, f"its codemod crashed: {described(problem)}"))
         else:
             changes = {path: tuple(file.changes_since(before[path])) for path, file in files.items()}
             if any(changes.values()) or done.issuperset(fix.actions):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ddplint.documentation import RESERVED
 from ddplint.findings import Finding
 from ddplint.fixing.documents import Document
 from ddplint.fixing.plan import Open, Planned, Planner, Round
@@ -159,7 +160,8 @@ class Session:
         place = f"{finding.span.path}:{finding.span.row}"
         if isinstance(document, Document):
             place = document.place(finding.span.row)
-        return f"defect of ddplint: the fix of {finding.code} at {place}:{finding.span.column} was dropped: {reason}"
+        whose = "ddplint" if finding.code.startswith(RESERVED) else f"rule {finding.code}"
+        return f"defect of {whose}: the fix of {finding.code} at {place}:{finding.span.column} was dropped: {reason}"
 
     def _reason_dropped(self, finding: Finding) -> str:
         for one in self._dropped:

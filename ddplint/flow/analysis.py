@@ -11,6 +11,7 @@ from ddplint.facts.build import FileFacts
 from ddplint.findings import Finding
 from ddplint.flow.knowledge import Knowledge
 from ddplint.flow.run import Run, in_deep_thread, run_program
+from ddplint.problems import described
 from ddplint.program.program import Program
 from ddplint.program.relevance import Relevance
 
@@ -52,12 +53,12 @@ def analyse(
     rules, reach = in_deep_thread(lambda: _applicable(program, rules, knowledge))
     if not rules:
         return Analysis([], [])
-    checks = [rule.start(knowledge) for rule in rules]
+    rules, checks, errors = _started(rules, knowledge)
     listeners = {
         kind: [getattr(check, f"on_{kind}") for check in checks if hasattr(check, f"on_{kind}")] for kind in EVENTS
     }
     run = in_deep_thread(lambda: run_program(program, knowledge, listeners, reach, progress))
-    errors = [f"analysis of {one.where} crashed: {type(one.error).__name__}: {one.error}" for one in run.troubles]
+    errors += [f"analysis of {one.where} crashed: {type(one.error).__name__}: {one.error}" for one in run.troubles]
     codes = {id(check): rule.code for check, rule in zip(checks, rules, strict=True)}
     errors += [f"rule {codes.get(id(owner), owner)} {what}" for owner, what in run.interpreter.crashes]
     broken = {id(owner) for owner, _ in run.interpreter.crashes}
@@ -67,8 +68,22 @@ def analyse(
         try:
             check.finish(run)
         except Exception as problem:  # noqa: BLE001 - one broken rule must not end the run; it is reported and exits 2
-            errors.append(f"rule {rule.code} crashed at the end: {type(problem).__name__}: {problem}")
+            errors.append(f"rule {rule.code} crashed at the end: {described(problem)}")
     return Analysis(_unique(finding for check in checks for finding in check.findings), errors)
+
+
+def _started(
+    rules: Sequence[RuleLike], knowledge: Knowledge
+) -> tuple[list[RuleLike], list[CheckLike], list[str]]:
+    """The rules that could begin, their checks, and what is to be said of the others."""
+    started: list[tuple[RuleLike, CheckLike]] = []
+    errors = []
+    for rule in rules:
+        try:
+            started.append((rule, rule.start(knowledge)))
+        except Exception as problem:  # noqa: BLE001 - as at the end
+            errors.append(f"rule {rule.code} crashed at the start: {described(problem)}")
+    return [rule for rule, _ in started], [check for _, check in started], errors
 
 
 def _applicable(

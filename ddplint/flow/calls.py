@@ -146,7 +146,7 @@ class Calls(Library):
         event = CallEvent(node, self.scope(), name, effect, callee, arguments, keywords, result, receiver)
         self.emit("call", event)
         for transform in transforms:
-            changed: Any = transform(event)
+            changed: Any = self.offer(transform, event)
             if changed is not None:
                 result, event = changed, replace(event, result=changed)
         return result

@@ -36,6 +36,7 @@ from ddplint.flow.values import (
     truth,
     unknown,
 )
+from ddplint.problems import described
 from ddplint.program.program import ClassFacts, FunctionFacts, Module, Package, Program
 
 Node = list[Any]
@@ -109,7 +110,10 @@ class Interpreter(Expressions, Calls):
     def offer(self, listener: Listener, event: Any) -> Any:
         """What a rule answers to an event; one that crashes gets no more events."""
         try:
-            return listener(event)
+            answer = listener(event)
+            if answer is not None and not isinstance(answer, Value):
+                raise TypeError(f"the answer must be a Value or None, not {type(answer).__name__}")
+            return answer
         except OutOfBudget:
             raise
         except Exception as problem:  # noqa: BLE001 - one broken rule must not end the run; it is reported and exits 2
@@ -118,11 +122,12 @@ class Interpreter(Expressions, Calls):
 
     def _broken(self, listener: Listener, event: Any, problem: Exception) -> None:
         owner = getattr(listener, "__self__", listener)
-        for listeners in self.listeners.values():
-            listeners[:] = [one for one in listeners if getattr(one, "__self__", one) is not owner]
+        # new lists: the event may still be going round in the old ones
+        for kind, listeners in self.listeners.items():
+            self.listeners[kind] = [one for one in listeners if getattr(one, "__self__", one) is not owner]
         scope = getattr(event, "scope", None)
         place = f" at an event in {scope.module.path}" if scope is not None else ""
-        self.crashes.append((owner, f"crashed{place}: {type(problem).__name__}: {problem}"))
+        self.crashes.append((owner, f"crashed{place}: {described(problem)}"))
 
     def scope(self) -> Scope:
         frame = self.frame

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 import jsonschema
 import pytest
+from fake_core import make_rule
 from report_data import AWKWARD_NAME, awkward_finding, make_finding, make_report
 
 from ddplint.findings import Span
@@ -79,13 +80,12 @@ def test_rules_carry_their_documentation(tmp_path: Path) -> None:
         assert made["defaultConfiguration"]["level"] == rule.severity
 
 
-def test_help_uri_where_the_pages_are_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_help_uri_of_rules_that_have_a_page(tmp_path: Path) -> None:
     (rule, *_) = discover()
-    (made,) = sarif(make_report(tmp_path, rules=[rule]))["tool"]["driver"]["rules"]
-    assert "helpUri" not in made
-    monkeypatch.setattr("ddplint.documentation.PAGES", "https://example.org/rules")
-    (made,) = sarif(make_report(tmp_path, rules=[rule]))["tool"]["driver"]["rules"]
-    assert made["helpUri"] == f"https://example.org/rules/{rule.name}"
+    own = make_rule("ACME101", "own-habit")
+    made, theirs = sarif(make_report(tmp_path, rules=[rule, own]))["tool"]["driver"]["rules"]
+    assert made["helpUri"] == f"https://ddplint.github.io/ddplint/rules/{rule.name}/"
+    assert "helpUri" not in theirs
 
 
 def test_awkward_text(tmp_path: Path) -> None:
