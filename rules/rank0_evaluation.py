@@ -99,7 +99,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ddplint.findings import Action
@@ -122,7 +122,7 @@ from ddplint.rules.base import Check, Rule
 from ddplint.rules.rank0.codemods import CODEMODS
 from ddplint.rules.rank0.ranks import ranks_of
 from ddplint.rules.rank0.repairs import Repairs
-from ddplint.rules.rank0.seen import Loop, Seen, Use, find, outer_call
+from ddplint.rules.rank0.seen import Loop, Seen, Use, find, find_all, outer_call
 from ddplint.rules.statements import names_of, text_of
 
 if TYPE_CHECKING:
@@ -147,6 +147,8 @@ class _Loader:
     evaluates: bool = False
     guards: list[Guard] = field(default_factory=list)
     unguarded: bool = False
+    # how its shard came to the first loop over it
+    steps: tuple[Place, ...] = ()
 
 
 class Rank0EvaluationCheck(Check):
@@ -182,6 +184,7 @@ class Rank0EvaluationCheck(Check):
         for origin in tag.origins:
             loader = self.loaders[origin]
             loader.evaluates |= evaluates
+            loader.steps = loader.steps or tag.steps
             if guard is None:
                 loader.unguarded = True
             else:
@@ -291,10 +294,12 @@ class Rank0EvaluationCheck(Check):
 
     def _reported(self, event: CallEvent) -> None:
         given = [*event.arguments, *event.keywords.values()]
-        tag = self._one_shard(event.scope, given)
-        if tag is None or any(find(value, "rank") for value in given):
+        if any(find(value, "rank") for value in given):
             return
-        self._used(event.scope, event.node, tag, "the number that is reported here")
+        # one call may report the numbers of several loaders
+        tags = {tag.origins: tag for tag in reversed(self._shards(event.scope, given))}
+        for tag in reversed(tags.values()):
+            self._used(event.scope, event.node, tag, "the number that is reported here")
 
     def _compared(self, scope: Scope, node: Node, values: list[Value], nodes: list[Node]) -> None:
         """A number held against the best one so far."""
@@ -435,15 +440,17 @@ class Rank0EvaluationCheck(Check):
 
     def _one_shard(self, scope: Scope, values: Iterable[Value], looping: bool = False) -> Tag | None:
         """The tag of a value that only this rank's shard went into, outside the loop that gives the shard."""
-        found: Tag | None = None
+        return next(iter(self._shards(scope, values, looping)), None)
+
+    def _shards(self, scope: Scope, values: Iterable[Value], looping: bool = False) -> list[Tag]:
+        """The tags of such values; none where one of them is reduced."""
+        found: list[Tag] = []
         for value in values:
-            tag = find(value, "shard")
-            if tag is None:
-                continue
-            if find(value, "reduced") is not None or not reachable(tag, scope):
-                return None
-            if bool(tag.origins & scope.iterating) is looping:
-                found = found or tag
+            for tag in find_all(value, "shard"):
+                if find(value, "reduced") is not None or not reachable(tag, scope):
+                    return []
+                if bool(tag.origins & scope.iterating) is looping:
+                    found.append(tag)
         return found
 
     def _used(
@@ -468,8 +475,9 @@ class Rank0EvaluationCheck(Check):
         """One finding per loader: the first use of a number that comes from it; later ones are further steps."""
         groups: dict[tuple[Origins, str], list[Use]] = defaultdict(list)
         for use in self.uses:
+            use = self._of_evaluation(use)
             origins = use.tag.origins
-            if not origins or origins & self.seen.trained or not self._evaluates(use):
+            if not origins or not self._evaluates(use):
                 continue
             if use.monitored and not self._is_picked_by(use, run):
                 continue
@@ -493,6 +501,14 @@ class Rank0EvaluationCheck(Check):
             path, position = first.at
             later = {use.at: use for use in uses if use.at[0] == path and use.at[1] > position}
             self._verdict(first, list(later.values())[:MAX_LATER], uses, repairs)
+
+    def _of_evaluation(self, use: Use) -> Use:
+        """A use without the loaders that train: a report may tell their numbers and those of the evaluation at once."""
+        left = use.tag.origins - self.seen.trained
+        if left == use.tag.origins or not all(self.loaders[one].evaluates for one in left):
+            return use if left == use.tag.origins else replace(use, tag=use.tag._replace(origins=frozenset()))
+        steps = next((self.loaders[one].steps for one in left), ())
+        return replace(use, tag=use.tag._replace(origins=left, steps=steps))
 
     def _evaluates(self, use: Use) -> bool:
         """Whether all that a number comes from is evaluation, by the loaders' use or by what the number is called."""

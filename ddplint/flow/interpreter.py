@@ -491,7 +491,7 @@ class Interpreter(Expressions, Calls):
         shape = iterable.shape
         if not isinstance(shape, Items) or shape.rest is not None or not 0 < len(shape.items) <= 4:
             return False
-        if not any(isinstance(item.shape, (Const, Items)) for item in shape.items):
+        if not any(isinstance(item.shape, (Const, Items, Made, Instance)) for item in shape.items):
             return False
         frame = self.frame
         frame.loops += 1

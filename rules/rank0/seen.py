@@ -115,6 +115,16 @@ def find(value: Value, name: str, depth: int = 0) -> Tag | None:
     return None
 
 
+def find_all(value: Value, name: str, depth: int = 0) -> Iterator[Tag]:
+    """The tags of that name of a value and of what it holds."""
+    tag = value.tags.get(name)
+    if tag is not None:
+        yield tag
+    elif depth <= 3:
+        for part in _parts(value):
+            yield from find_all(part, name, depth + 1)
+
+
 def _parts(value: Value) -> Iterator[Value]:
     shape = value.shape
     if isinstance(shape, Items):
