@@ -512,15 +512,15 @@ class Rank0EvaluationCheck(Check):
 
     def _evaluates(self, use: Use) -> bool:
         """Whether all that a number comes from is evaluation, by the loaders' use or by what the number is called."""
-        # under a condition, or by node, a loader is sharded only where several processes run
         if use.guard is None and self.knowledge.matches("tests_folder", use.at[0]):
-            return False
-        maybe = use.tag.detail == "by node" or use.tag.conditions
-        if maybe and use.guard is None and use.scope.root not in self.distributed:
             return False
         hooks = [one for one in use.tag.origins if isinstance(one, str)]
         if hooks:
             return self.many_processes and all(self.knowledge.matches("evaluation_name", one) for one in hooks)
+        # under a condition, or by node, a loader is sharded only where several processes run
+        maybe = use.tag.detail == "by node" or use.tag.conditions
+        if maybe and use.guard is None and use.scope.root not in self.distributed:
+            return False
         if all(self.loaders[one].evaluates for one in use.tag.origins):
             return True
         words = [word for text in names_of(use.node) for word in re.split(r"\W+", text)]

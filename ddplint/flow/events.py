@@ -130,4 +130,5 @@ class CompareEvent:
 
 def reachable(tag: Tag, scope: Scope, *others: Conditions) -> bool:
     """Whether a tag can be there, given the branch decisions at the place and of the other values concerned."""
-    return not any(contradict(tag.conditions, conditions) for conditions in (scope.conditions, *others))
+    known = (tag.conditions, scope.conditions, *others)
+    return not any(contradict(tag.conditions, conditions) for conditions in known)

@@ -16,6 +16,7 @@ from ddplint.flow.values import (
     UNKNOWN_SHAPE,
     ClassValue,
     Condition,
+    Conditions,
     Const,
     Elements,
     Entries,
@@ -355,18 +356,17 @@ class Expressions:
         known = truth(test)
         if known is not None:
             return self.evaluate(node[3] if known else node[4])
-        held = self.condition(node[2])
+        when, otherwise = self.decisions(node[2])
         frame = self.frame
         conditions, guards = frame.conditions, frame.guards
         sides = self.guard_sides(test, node)
-        self._enter_branch(held, sides[0])
+        self._enter_branch(when, sides[0])
         one = self.evaluate(node[3])
         frame.conditions, frame.guards = conditions, guards
-        self._enter_branch(held.negated() if held else None, sides[1])
+        self._enter_branch(otherwise, sides[1])
         other = self.evaluate(node[4])
         frame.conditions, frame.guards = conditions, guards
-        if held:
-            one, other = one.under(held), other.under(held.negated())
+        one, other = one.under_all(when), other.under_all(otherwise)
         result = join(one, other)
         if sides[0] is not None and (node[4][0] == "const" and node[4][2] is None):
             result = result.tagged("main_only", Tag((frame.place(node, "made on rank 0 only"),)))
@@ -622,6 +622,13 @@ class Expressions:
                 return Condition(subject, "==", value.shape.value, False)
             return Condition(subject, operator, value.shape.value, True)
         return None
+
+    def decisions(self: Interpreter, test: Node) -> tuple[Conditions, Conditions]:  # type: ignore[misc]
+        """What holds where a test came out true, and where it came out false."""
+        held = self.condition(test)
+        if held is not None:
+            return frozenset([held]), frozenset([held.negated()])
+        return self.implied(test, True), self.implied(test, False)
 
     def implied(self: Interpreter, test: Node, holds: bool) -> frozenset[Condition]:  # type: ignore[misc]
         """What holds of the parts of an `and` that came out true, or of an `or` that came out false."""

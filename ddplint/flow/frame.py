@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ddplint.flow.events import Guard
-from ddplint.flow.values import NO_CONDITIONS, OPAQUE, ClassValue, Condition, Conditions, Place, Value, join
+from ddplint.flow.values import NO_CONDITIONS, OPAQUE, ClassValue, Conditions, Place, Value, join
 from ddplint.program.program import FunctionFacts, Module
 
 Environment = dict[str, Value]
@@ -46,35 +46,33 @@ class Frame:
 def join_environments(
     one: Environment,
     other: Environment,
-    held: Condition | None,
     before: Environment,
+    when: Conditions = NO_CONDITIONS,
+    otherwise: Conditions = NO_CONDITIONS,
     fresh: Callable[[], int] | None = None,
 ) -> Environment:
-    """The environment after a branch: what both sides agree on, else the join, each side under its condition."""
+    """The environment after a branch: what both sides agree on, else the join, each side under what held there."""
     merged: Environment = {}
     for name, value in one.items():
         rival = other.get(name)
         if rival is value:
             merged[name] = value
         elif rival is None:
-            merged[name] = value.under(held) if held else value
+            merged[name] = value.under_all(when)
         else:
             kept = before.get(name)
-            left = value.under(held) if held and value is not kept else value
-            right = rival.under(held.negated()) if held and rival is not kept else rival
-            if held:
-                left = left if value is not kept else _only_shape_under(left, held)
-                right = right if rival is not kept else _only_shape_under(right, held.negated())
+            left = _only_shape_under(value, when) if value is kept else value.under_all(when)
+            right = _only_shape_under(rival, otherwise) if rival is kept else rival.under_all(otherwise)
             both = join(left, right)
             if fresh is not None and both.identity == 0 and isinstance(both.shape, OPAQUE):
                 both = Value(both.shape, both.tags, both.conditions, fresh())
             merged[name] = both
     for name, value in other.items():
         if name not in one:
-            merged[name] = value.under(held.negated()) if held else value
+            merged[name] = value.under_all(otherwise)
     return merged
 
 
-def _only_shape_under(value: Value, held: Condition) -> Value:
+def _only_shape_under(value: Value, held: Conditions) -> Value:
     """A value that the branch left as it was: the branch says when it is this one, its tags came before."""
-    return Value(value.shape, value.tags, value.conditions | {held}, value.identity)
+    return Value(value.shape, value.tags, value.conditions | held, value.identity) if held else value

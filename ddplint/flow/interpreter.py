@@ -18,7 +18,7 @@ from ddplint.flow.values import (
     UNKNOWN,
     UNKNOWN_SHAPE,
     ClassValue,
-    Condition,
+    Conditions,
     Const,
     Elements,
     Entries,
@@ -415,19 +415,17 @@ class Interpreter(Expressions, Calls):
         if known is False:
             return self.block(node[4])
         frame = self.frame
-        held = self.condition(node[2])
         sides = self.guard_sides(test, node)
+        when, otherwise = self.decisions(node[2])
         before = frame.env
         conditions, guards = frame.conditions, frame.guards
         frame.env = dict(before)
-        self._enter_branch(held, sides[0])
-        frame.conditions |= self.implied(node[2], True)
+        self._enter_branch(when, sides[0])
         stopped_one = self.block(node[3])
         one = frame.env
         frame.conditions, frame.guards = conditions, guards
         frame.env = dict(before)
-        self._enter_branch(held.negated() if held else None, sides[1])
-        frame.conditions |= self.implied(node[2], False)
+        self._enter_branch(otherwise, sides[1])
         stopped_other = self.block(node[4])
         other = frame.env
         frame.conditions, frame.guards = conditions, guards
@@ -436,14 +434,12 @@ class Interpreter(Expressions, Calls):
             return True
         if stopped_one:
             frame.env = other
-            self._enter_branch(held.negated() if held else None, sides[1])
-            frame.conditions |= self.implied(node[2], False)
+            self._enter_branch(otherwise, sides[1])
         elif stopped_other:
             frame.env = one
-            self._enter_branch(held, sides[0])
-            frame.conditions |= self.implied(node[2], True)
+            self._enter_branch(when, sides[0])
         else:
-            frame.env = join_environments(one, other, held, before, self.fresh)
+            frame.env = join_environments(one, other, before, when, otherwise, self.fresh)
         return False
 
     def _saw_branch(self, node: Node, known: bool | None) -> None:
@@ -460,10 +456,9 @@ class Interpreter(Expressions, Calls):
         """Whether a side of a branch in a function never ran, whatever it was called with."""
         return any(sides != 3 for sides in self.branches.get(id(function), {}).values())
 
-    def _enter_branch(self, held: Condition | None, guard: Guard | None) -> None:
+    def _enter_branch(self, held: Conditions, guard: Guard | None) -> None:
         frame = self.frame
-        if held:
-            frame.conditions = frame.conditions | {held}
+        frame.conditions = frame.conditions | held
         if guard:
             frame.guards = (*frame.guards, guard)
 
@@ -513,7 +508,7 @@ class Interpreter(Expressions, Calls):
             bind()
             self.block(body)
             after = frame.env
-            frame.env = join_environments(start, after, None, start)
+            frame.env = join_environments(start, after, start)
             if round_ or frame.loops > 2 or not _carries_more(start, frame.env):
                 break
         frame.loops -= 1
@@ -558,7 +553,7 @@ class Interpreter(Expressions, Calls):
         done = frame.env
         ends = [] if stopped else [done]
         for kind, name, body in node[3]:
-            frame.env = join_environments(before, done, None, before)
+            frame.env = join_environments(before, done, before)
             if kind is not None:
                 self.evaluate(kind)
             if name:
@@ -568,7 +563,7 @@ class Interpreter(Expressions, Calls):
         if ends:
             frame.env = ends[0]
             for other in ends[1:]:
-                frame.env = join_environments(frame.env, other, None, before)
+                frame.env = join_environments(frame.env, other, before)
         return self.block(node[5]) or not ends
 
     def _match(self, node: Node) -> bool:
@@ -582,7 +577,7 @@ class Interpreter(Expressions, Calls):
             if guard is not None:
                 self.evaluate(guard)
             if not self.block(body):
-                result = join_environments(result, self.frame.env, None, before)
+                result = join_environments(result, self.frame.env, before)
         self.frame.env = result
         return False
 

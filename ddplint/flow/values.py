@@ -372,6 +372,13 @@ class Value:
             shape = Union(tuple(option.under(condition) for option in shape.options))
         return Value(shape, tags, self.conditions | {condition}, self.identity)
 
+    def under_all(self, conditions: Conditions) -> Value:
+        """The value as it is when all of `conditions` held where it was bound."""
+        value = self
+        for condition in conditions:
+            value = value.under(condition)
+        return value
+
     def copied(self) -> Value:
         """A list or dict of its own with the same items; other values as they are."""
         shape = self.shape
