@@ -266,10 +266,11 @@ class Rank0EvaluationCheck(Check):
         self._seen_call(event, kinds)
         if "backward" in kinds or "backward-of-argument" in kinds or event.name.endswith("backward"):
             for value in [event.receiver, *event.arguments, *event.keywords.values()]:
-                tag = find(value, "batch") if value is not None else None
-                if tag is not None:
-                    # in a loop, the value is of the loop's own batches
-                    self.seen.trained |= tag.origins & event.scope.iterating or tag.origins
+                for name in ("batch", "shard"):
+                    tag = find(value, name) if value is not None else None
+                    if tag is not None:
+                        # in a loop, the value is of the loop's own batches
+                        self.seen.trained |= tag.origins & event.scope.iterating or tag.origins
             return
         if isinstance(event.callee.shape, ClassValue):
             self.made_in[id(event.callee.shape.facts)].add(event.scope.root)
@@ -521,9 +522,12 @@ class Rank0EvaluationCheck(Check):
         maybe = use.tag.detail == "by node" or use.tag.conditions
         if maybe and use.guard is None and use.scope.root not in self.distributed:
             return False
+        words = [word for text in names_of(use.node) for word in re.split(r"\W+", text)]
+        if any(isinstance(one, tuple) for one in use.tag.origins):
+            # without a loader, only what the number is called tells an evaluation from other work that is shared out
+            return any(self.knowledge.matches("measures", word) for word in words)
         if all(self.loaders[one].evaluates for one in use.tag.origins):
             return True
-        words = [word for text in names_of(use.node) for word in re.split(r"\W+", text)]
         if any(self.knowledge.matches("training_name", word) for word in words):
             return False
         return any(self.knowledge.matches("evaluation_name", word) for word in words)
@@ -549,10 +553,13 @@ class Rank0EvaluationCheck(Check):
         whose = "rank 0's shard" if guarded else "each rank's own shard"
         where = "outside the branch that rank 0 alone takes" if guarded else "on every rank"
         message = (
-            f"only {whose} (1/world_size of the samples) reaches {use.what}; gather all ranks' results first, {where}, "
-            "and cut the sampler's padding to len(dataset)"
+            f"only {whose} (1/world_size of the samples) reaches {use.what}; gather all ranks' results first, {where}"
         )
-        fix, reason = repairs.of(uses, alone)
+        if any(isinstance(one, tuple) for one in use.tag.origins):
+            fix, reason = None, "the ranks share the samples out among them without a loader"
+        else:
+            message += ", and cut the sampler's padding to len(dataset)"
+            fix, reason = repairs.of(uses, alone)
         # a framework calls its hooks on every rank
         everybody = all(isinstance(one, str) or self.loaders[one].unguarded for one in use.tag.origins)
         guard = use.guard or (loaders[0].guards[0] if alone else None)

@@ -387,9 +387,8 @@ class Expressions:
         found = []
         for option in owner.options():
             value = self._item(option, index, node)
-            if isinstance(owner.shape, Union):
-                for condition in option.conditions - value.conditions:
-                    value = value.under(condition)
+            if isinstance(owner.shape, (Union, Entries)):
+                value = value.under_all(option.conditions - value.conditions)
             found.append(value)
         result = join_all(found)
         if index[0] == "const" and isinstance(index[2], str) and isinstance(result.shape, OPAQUE):

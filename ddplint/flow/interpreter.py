@@ -466,18 +466,25 @@ class Interpreter(Expressions, Calls):
         iterable = self.evaluate(node[3])
         if self._unroll(node, iterable):
             return False
-        element = self.element(iterable)
+        element = self._own_share(self.element(iterable), node)
         self.emit("loop", LoopEvent(node, self.scope(), iterable, element, node[4]))
         frame = self.frame
-        iterating, batch = frame.iterating, self.deep_tags(element).get("batch")
-        if batch is not None:
-            frame.iterating = iterating | batch.origins
+        iterating, tags = frame.iterating, self.deep_tags(element)
+        for name in ("batch", "shard"):
+            frame.iterating |= tags[name].origins if name in tags else frozenset()
         for name in _targets(["assign", 0, node[2][2] if node[2][0] == "tuple" else [node[2]]]):
             frame.sources[name] = node[3]
         self._loop(node[4], lambda: self.bind(node[2], element, node))
         frame.iterating = iterating
         self.block(node[5])
         return False
+
+    def _own_share(self, element: Value, node: Node) -> Value:
+        """Samples that a rank took for itself, without a loader, come from the loop over them."""
+        shard = self.deep_tags(element).get("shard")
+        if shard is None or shard.origins:
+            return element
+        return self.deep_tagged(element, "shard", shard._replace(origins=frozenset([(self.frame.module.path, node[1])])))
 
     def _unroll(self, node: Node, iterable: Value) -> bool:
         """Run the body once per item of a short literal, so that `for split in ["train", "val"]` keeps its values
