@@ -259,7 +259,8 @@ def check_command(
 @_given_options
 @_baseline_options
 @click.option(
-    "--add-ignore", is_flag=True,
+    "--add-ignore",
+    is_flag=True,
     help="Instead of repairing, suppress what is found by comments (`# ddplint: ignore[CODE]`).",
 )
 @click.option("--reason", metavar="TEXT", default=None, help="With --add-ignore: a reason to write into the comments.")

@@ -484,7 +484,9 @@ class Interpreter(Expressions, Calls):
         shard = self.deep_tags(element).get("shard")
         if shard is None or shard.origins:
             return element
-        return self.deep_tagged(element, "shard", shard._replace(origins=frozenset([(self.frame.module.path, node[1])])))
+        return self.deep_tagged(
+            element, "shard", shard._replace(origins=frozenset([(self.frame.module.path, node[1])]))
+        )
 
     def _unroll(self, node: Node, iterable: Value) -> bool:
         """Run the body once per item of a short literal, so that `for split in ["train", "val"]` keeps its values
