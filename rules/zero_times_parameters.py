@@ -192,7 +192,7 @@ class ZeroTimesParametersCheck(Check):
     ) -> Value | None:
         """The product, tagged, where the factor beside the zero consists of parameters."""
         tag = value.tags.get(PARAMETER)
-        if tag is None or scope.no_grad or (in_place and not tag.detail) or not reachable(tag, scope):
+        if tag is None or not scope.records_gradients or (in_place and not tag.detail) or not reachable(tag, scope):
             return None
         key = (scope.module.path, node[1])
         site = self.sites.get(key)

@@ -37,6 +37,12 @@ class Scope:
     iterating: frozenset[Any] = frozenset()
 
     @property
+    def records_gradients(self) -> bool:
+        """Whether gradients are recorded here; a branch for training runs without an evaluation that calls it."""
+        training = any(one.subject == "training" and one.operator == "true" and one.holds for one in self.conditions)
+        return training or not self.no_grad
+
+    @property
     def on_main_rank_only(self) -> Guard | None:
         """The innermost guard that lets rank 0 alone pass, or None."""
         return next((guard for guard in reversed(self.guards) if guard.side == "main"), None)
