@@ -33,6 +33,7 @@ from ddplint.report.model import checkout_root
 from ddplint.report.output import STDOUT, unwritable, write_report
 from ddplint.report.style import Style, printable, wants_colour
 from ddplint.result import Result
+from ddplint.scaffold import FOLDER, is_checkout, new_rule, unfinished
 from ddplint.selection import chosen_rules, find_rule
 from ddplint.stdin import read_buffer
 from ddplint.upkeep import Edited, add_ignores, remove_ignores, update_baseline
@@ -469,6 +470,35 @@ def config_command(
         _print_utf8(render_settings_json(settings, views))
     else:
         _print(render_settings(settings, views, cwd, _style()))
+    return EXIT_CLEAN
+
+
+@cli.command("new-rule")
+@click.argument("name", required=False)
+@click.option("--code", help="The rule's code; default: the next after those in the folder.")
+@click.option(
+    "--into", metavar="FOLDER", type=click.Path(path_type=Path),
+    help=f"The folder of rules to write to; default: {FOLDER}, in a checkout of ddplint that itself.",
+)
+@click.option(
+    "--check", "checked", metavar="PATH", type=click.Path(path_type=Path),
+    help="Write nothing, and list what the rules of this folder or file lack; with NAME, that one. Their code runs.",
+)  # fmt: skip
+def new_rule_command(name: str | None, code: str | None, into: Path | None, checked: Path | None) -> int:
+    """Write the files of a new rule called NAME: module, fixtures, test. NAME reads well after "allow"."""
+    if checked is not None:
+        if code or into:
+            raise ConfigError("--check does not go with --code or --into")
+        owed = unfinished(checked, name)
+        for rule, problems in owed.items():
+            _print("".join(f"{rule.code} {rule.name}: {problem}\n" for problem in problems or ["lacks nothing"]))
+        return EXIT_FINDINGS if any(owed.values()) else EXIT_CLEAN
+    if name is None:
+        raise ConfigError("new-rule needs a NAME, or --check PATH")
+    for path in new_rule(name, code, into):
+        _print(f"{printable(str(path))}\n")
+    place = into or (Path() if is_checkout(Path()) else Path(FOLDER))
+    _say(f"`ddplint new-rule --check {printable(str(place))}` lists what is to be written.\n")
     return EXIT_CLEAN
 
 

@@ -3,125 +3,45 @@
 from __future__ import annotations
 
 import ast
-import functools
 import io
-import json
-import shutil
-import tempfile
 import tokenize
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
-from difflib import SequenceMatcher
 from pathlib import Path
 
 import pytest
-from fixture_files import Fixture, all_fixtures, programs
+from fixture_files import all_fixtures
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ddplint.config import Settings
-from ddplint.engine import FixResult, check, fix
+from ddplint.engine import fix
+from ddplint.registry import discover
 from ddplint.rewriting import comments_of
-from ddplint.source import read_source
+from ddplint.testing import Fixture, repair_problems
 
+RULES = discover()
 FIXTURES = [fixture for fixture in all_fixtures() if fixture.is_bug]
 SETTINGS = Settings(cache=False, jobs=1)
 
 
-def copy(fixture: Fixture, folder: Path) -> None:
-    if fixture.place.is_file():
-        shutil.copy(fixture.place, folder)
-    else:
-        shutil.copytree(fixture.place, folder, dirs_exist_ok=True)
+@pytest.mark.parametrize("fixture", FIXTURES, ids=lambda fixture: fixture.name)
+def test_fixes(fixture: Fixture) -> None:
+    assert repair_problems(fixture, RULES) == []
 
 
-def texts(folder: Path) -> dict[str, str]:
-    return {path.relative_to(folder).as_posix(): read_source(str(path)).text for path in programs(folder)}
-
-
-def outside_sources(folder: Path) -> dict[str, object]:
-    """The notebooks without the sources of their code cells."""
-    found: dict[str, object] = {}
-    for path in folder.rglob("*.ipynb"):
-        content = json.loads(path.read_text("utf-8"))
-        kinds = [cell.pop("source", None) if cell["cell_type"] == "code" else None for cell in content["cells"]]
-        found[path.name] = (content, [type(kind) for kind in kinds])
-    return found
-
-
-def repair() -> FixResult:
+def repair() -> None:
     result = fix(["."], SETTINGS, apply=True, unsafe=True)
     assert not result.errors
     assert not result.unwritten
-    return result
 
 
-@functools.cache
-def has_codemod(code: str) -> bool:
-    """Whether any fixture of the rule gets a fix that does something."""
-    for fixture in FIXTURES:
-        if fixture.code == code:
-            # below a folder called tests some rules are silent: look at a copy
-            with tempfile.TemporaryDirectory(prefix="fixture_") as folder:
-                copy(fixture, Path(folder))
-                findings = check([folder], replace(SETTINGS, select=(code,))).findings
-            if any(finding.fix and finding.fix.actions for finding in findings):
-                return True
-    return False
-
-
-@pytest.mark.parametrize("fixture", FIXTURES, ids=lambda fixture: fixture.name)
-def test_fixes(fixture: Fixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    copy(fixture, tmp_path)
-    monkeypatch.chdir(tmp_path)
-    before, around = texts(tmp_path), outside_sources(tmp_path)
-    findings = check(["."], SETTINGS).findings
-    missing = sorted(code for code in {one.code for one in fixture.expected()} if not has_codemod(code))
-    if missing:
-        pytest.skip(f"{', '.join(missing)} has no codemod yet")
-    assert all(finding.no_fix_reason for finding in findings if not finding.fix)
-    levels = Counter((one.span.path, one.span.row, one.code, level_of(one)) for one in findings)
-    assert levels == Counter((one.path, one.row, one.code, one.level) for one in fixture.expected())
-
-    result = repair()
-    after = texts(tmp_path)
-    assert outside_sources(tmp_path) == around
-    for path, text in after.items():
-        ast.parse(text)
-        assert not Counter(comments(before[path])) - Counter(comments(text)), path
-    touched = {path for one in result.repair.applied for path in one.touched}
-    assert {path for path in after if after[path] != before[path]} == touched
-    for path in touched:
-        rows_outside_the_edits_stay(before[path], after[path], result, path)
-
-    remaining = check(["."], SETTINGS).findings
-    assert not [one for one in remaining if one.fix]
-    expected = Counter(one.code for one in fixture.expected() if one.level == "none")
-    assert Counter(one.code for one in remaining) == expected
-    assert not repair().written
-    assert texts(tmp_path) == after
-
-
-def level_of(finding: object) -> str:
-    made = getattr(finding, "fix", None)
-    return str(made.applicability) if made else "none"
+def texts() -> dict[str, str]:
+    return {str(path): path.read_text("utf-8") for path in sorted(Path().rglob("*.py"))}
 
 
 def comments(text: str) -> list[str]:
     return [comment for _, comment in comments_of(text)]
-
-
-def rows_outside_the_edits_stay(before: str, after: str, result: FixResult, path: str) -> None:
-    """What a row-by-row comparison finds changed lies within what the fixes say that they touched."""
-    told: set[int] = set()
-    for one in result.repair.applied:
-        for first, last in one.rows(path, after):
-            told.update(range(first - 1, last + 2))
-    matcher = SequenceMatcher(None, before.split("\n"), after.split("\n"), autojunk=False)
-    for kind, _, _, first, last in matcher.get_opcodes():
-        if kind != "equal":
-            assert told & set(range(first, last + 2)), f"{path}:{first + 1}"
 
 
 # the same program written otherwise
@@ -213,18 +133,18 @@ def test_layout_does_not_change_what_fixes_do(
     made: list[dict[str, str]] = []
     for variants in ((), tuple(chosen)):
         folder = tmp_path_factory.mktemp("layout")
-        copy(fixture, folder)
+        fixture.copy(folder)
         for path in folder.rglob("*.py"):
             text = path.read_text("utf-8")
             for variant in variants:
                 text = variant(text)
             assert shape(text) == shape(path.read_text("utf-8"))
             path.write_text(text, "utf-8")
-        old = texts(folder)
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(folder)
+            old = texts()
             repair()
-        new = texts(folder)
+            new = texts()
         for path in old:
             assert not Counter(comments(old[path])) - Counter(comments(new[path]))
         made.append({path: shape(text) for path, text in new.items()})

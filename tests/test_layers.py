@@ -35,6 +35,8 @@ LAYERS = (
     ("ddplint.cache",),
     ("ddplint.engine",),
     ("ddplint.upkeep",),
+    ("ddplint.testing",),
+    ("ddplint.scaffold",),
     ("ddplint.cli",),
     ("ddplint.__main__",),
 )
