@@ -14,6 +14,8 @@ from typing import Any
 NOTEBOOK_SUFFIX = ".ipynb"
 
 _MAGIC = re.compile(r"\s*(?:[%!?]|[\w.]+\?{1,2}\s*$)")
+# magics that IPython also takes without their %, as long as the line is no Python
+_AUTOMAGIC = re.compile(r"\s*(?:cat|cd|conda|cp|ls|mkdir|mv|pip|pwd|rm)(?:\s|$)")
 _MAGIC_ASSIGNMENT = re.compile(r"(?P<target>\s*[\w.,\s]+?=\s*)[%!](?!=)")
 # what IPython itself would call there: its value is unknown
 _MAGIC_VALUE = "get_ipython()"
@@ -150,7 +152,7 @@ def _python_cell(lines: list[str]) -> tuple[list[str], list[tuple[int, int]]]:
     if first.startswith("%%"):
         if "".join(first[2:].split()[:1]) not in _PYTHON_CELLS:
             return ["pass"] * len(lines), [(1, len(lines))]
-    elif not re.search(r"[%!?]", text) or _parses(text):
+    elif _parses(text):
         return lines, []
     starts = [0, *accumulate(len(line) + 1 for line in lines)]
     made: list[str] = []
@@ -158,7 +160,8 @@ def _python_cell(lines: list[str]) -> tuple[list[str], list[tuple[int, int]]]:
     while len(made) < len(lines):
         row = len(made)
         assignment = _MAGIC_ASSIGNMENT.match(lines[row])
-        if not assignment and not _MAGIC.match(lines[row]):
+        automagic = _AUTOMAGIC.match(lines[row]) and not _parses(lines[row].strip())
+        if not assignment and not automagic and not _MAGIC.match(lines[row]):
             made += lines[row : row + _logical_height(text, starts[row])]
             continue
         height = 1

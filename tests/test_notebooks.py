@@ -74,6 +74,8 @@ def test_notebook_positions() -> None:
         pytest.param("files = !ls\nx = 1", "files = get_ipython()\nx = 1", id="assignment"),
         pytest.param("!a \\\n  b\nx = 1", "pass\n\nx = 1", id="continued"),
         pytest.param("torch.sum?\nx = 1", "pass\nx = 1", id="help"),
+        pytest.param("cd ..\npip install -q x\nx = 1", "pass\npass\nx = 1", id="without its %"),
+        pytest.param("cd = 1\nls = cd\n%m", "cd = 1\nls = cd\npass", id="names like magics are none"),
         pytest.param("!ls\nx = ('%d'\n% 3)", "pass\nx = ('%d'\n% 3)", id="modulo in brackets is none"),
         pytest.param('!ls\nx = """\n!no\n"""', 'pass\nx = """\n!no\n"""', id="in a string is none"),
         pytest.param("x = 5 %\\\n3", "x = 5 %\\\n3", id="plain Python is left alone"),

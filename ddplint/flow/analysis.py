@@ -72,9 +72,7 @@ def analyse(
     return Analysis(_unique(finding for check in checks for finding in check.findings), errors)
 
 
-def _started(
-    rules: Sequence[RuleLike], knowledge: Knowledge
-) -> tuple[list[RuleLike], list[CheckLike], list[str]]:
+def _started(rules: Sequence[RuleLike], knowledge: Knowledge) -> tuple[list[RuleLike], list[CheckLike], list[str]]:
     """The rules that could begin, their checks, and what is to be said of the others."""
     started: list[tuple[RuleLike, CheckLike]] = []
     errors = []
