@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ddplint.facts.lower import unpack
 
 Node = list[Any]
 
+_LONG_TEXT = 60
 
-def walk(nodes: Any) -> Iterator[Node]:
-    """All statements and expressions in some, themselves included, in the order of the text."""
-    pending = list(reversed(nodes)) if isinstance(nodes, list) else []
+
+def walk(part: Any) -> Iterator[Node]:
+    """All statements and expressions in one or in a list of them, themselves included, in the order of the text."""
+    pending = [part]
     while pending:
         one = pending.pop()
         if not isinstance(one, list):
@@ -62,6 +64,30 @@ def blocks_of(statement: Node) -> list[list[Node]]:
     return []
 
 
+def statements_of(body: Sequence[Node], around: tuple[Node, ...] = ()) -> Iterator[tuple[Node, tuple[Node, ...]]]:
+    """All statements of a body with those that they stand in; bodies of functions and classes are not entered."""
+    for statement in body:
+        yield statement, around
+        for block in blocks_of(statement):
+            yield from statements_of(block, (*around, statement))
+
+
+def own_expressions(statement: Node) -> list[Any]:
+    """The expressions of a statement that are not in a block of it."""
+    kind = statement[0]
+    if kind in ("if", "while"):
+        return [statement[2]]
+    if kind == "for":
+        return [statement[2], statement[3]]
+    if kind == "with":
+        return [part for item in statement[2] for part in item]
+    if kind == "try":
+        return [one[0] for one in statement[3]]
+    if kind == "match":
+        return [statement[2], *(one[1] for one in statement[3])]
+    return [statement[2:]]
+
+
 def around(block: list[Node], position: int) -> list[tuple[list[Node], int, Node]]:
     """The statements that hold a place, outermost first, each with its block and its index there."""
     for index, statement in enumerate(block):
@@ -108,6 +134,29 @@ def names_of(node: Any) -> list[str]:
             else:
                 names.extend(names_of(part))
     return names
+
+
+def texts_of(node: Any) -> Iterator[str]:
+    """Names, attributes and short strings in an expression, as they say what it is about."""
+    if not isinstance(node, list) or not node:
+        return
+    kind = node[0]
+    if kind == "name":
+        yield node[2]
+    elif kind == "attr":
+        yield from texts_of(node[2])
+        yield node[3]
+    elif kind == "const":
+        if isinstance(node[2], str) and len(node[2]) < _LONG_TEXT:
+            yield node[2]
+    else:
+        for part in node if not isinstance(kind, str) else node[2:]:
+            yield from texts_of(part)
+
+
+def number_of(node: Node) -> int | None:
+    """A whole number that is written out."""
+    return node[2] if node[0] == "const" and type(node[2]) is int else None
 
 
 def is_main(statement: Node) -> bool:

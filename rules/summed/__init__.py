@@ -1,0 +1,3 @@
+"""What belongs to summed keypoint losses (DDP202)."""
+
+from __future__ import annotations
