@@ -1,0 +1,1 @@
+"""What belongs to sigmoids before losses on probabilities (DDP203): what must change when such a sigmoid goes."""
