@@ -49,7 +49,7 @@ def analyse(
     progress: Callable[[int, int], None] | None = None,
 ) -> Analysis:
     """Run the rules over a program. Crashes of a rule or of the flow end up in `errors`, the rest goes on."""
-    program = Program(facts)
+    program = Program(facts, knowledge.libraries)
     rules, reach = in_deep_thread(lambda: _applicable(program, rules, knowledge))
     if not rules:
         return Analysis([], [])

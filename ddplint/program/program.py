@@ -9,7 +9,7 @@ import posixpath
 import re
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from ddplint.facts.build import FileFacts
@@ -162,14 +162,19 @@ class Package:
 
 
 class Program:
-    """All files read, and how an import in one of them finds another."""
+    """All files read, and how an import in one of them finds another.
 
-    def __init__(self, facts: Iterable[FileFacts]) -> None:
+    `libraries` are names that an import finds among the files only where a package or the project's root has them: what
+    a nested file such as `utils/torch.py` is called changes nothing for `import torch`.
+    """
+
+    def __init__(self, facts: Iterable[FileFacts], libraries: Collection[str] = ()) -> None:
         modules = [Module(one.path, one.blob, one.references) for one in facts]
         self.modules: list[Module] = sorted(modules, key=lambda module: module.path)
         self._files: dict[str, Module] = {}
         self._folders: set[str] = set()
         self._homes: dict[str, set[str]] = defaultdict(set)
+        self._libraries = libraries
         bodies = Bodies()
         for module in self.modules:
             module.bodies = bodies
@@ -210,17 +215,25 @@ class Program:
             return self.at(posixpath.join(base, *parts)) if parts else self._folder(base)
         for base in self._search(importer, parts[0]):
             found = self.at(posixpath.join(base, *parts))
-            if found is not None:
+            if found is not None and not (found is importer and posixpath.basename(importer.path) != "__init__.py"):
                 return found
         return None
 
     def _folder(self, folder: str) -> Module | Package:
         return self._files.get(posixpath.join(folder, "__init__.py")) or Package(folder)
 
+    def _may_hold_library(self, home: str, name: str) -> bool:
+        """Whether `import name` can mean what a folder has under a library's name."""
+        if posixpath.join(home, "__init__.py") in self._files:
+            return False
+        return home in ("", "src") or posixpath.join(home, name, "__init__.py") in self._files
+
     def _search(self, importer: Module, first: str) -> Iterable[str]:
         """Folders in which an absolute import may start: the package's root, its ancestors, the importer's own folder,
         then the only folder of the program that has such a name."""
-        homes = self._homes.get(first)
+        homes = self._homes.get(first, set())
+        if first in self._libraries:
+            homes = {home for home in homes if self._may_hold_library(home, first)}
         if not homes:
             return
         root = importer.package
