@@ -109,14 +109,16 @@ PARAMETER = "parameter"
 ZEROED = "zeroed_parameters"
 _SUMS = ("sum-reduction", "mean-reduction")
 _EMPTY = "sum-empty-slice"
+# a sum of selections, as other sums say which call makes them
+_SELECTIONS = "selections"
 
 
 @dataclass(slots=True)
 class _Site:
     """One product: where, the steps by which the parameters got there, who calls it, and whether it is a whole loss.
 
-    `operand` is the factor beside the zero, `parts` how often it is a selection of a parameter, `sums` the calls that
-    sum the product, with what each sums.
+    `operand` is the factor beside the zero, `summed` what summed it, `parts` how often it is a selection of a parameter,
+    `sums` the calls that sum the product, with what each sums.
     """
 
     path: str
@@ -124,7 +126,7 @@ class _Site:
     scope: Scope
     operand: Node
     tag: Tag
-    summed: bool
+    summed: str
     parts: int
     complete: bool
     whole_loss: bool = False
@@ -167,6 +169,8 @@ class ZeroTimesParametersCheck(Check):
             self.assigned[event.scope.module.path, event.node[1]] = not tag.detail
 
     def on_binary_result(self, event: BinaryEvent) -> Value | None:
+        if event.operator in ("+", "-"):
+            return _sum_of_selections(event.result, event.left, event.right)
         if event.operator != "*":
             return None
         left, right = (event.node[2], event.node[4]) if event.in_place else (event.node[3], event.node[4])
@@ -177,6 +181,8 @@ class ZeroTimesParametersCheck(Check):
         return None
 
     def on_call_result(self, event: CallEvent) -> Value | None:
+        if event.name == "builtins.sum" and event.arguments and isinstance(event.arguments[0].shape, Elements):
+            return _sum_of_selections(event.result, event.arguments[0].shape.element)
         if event.effect is None or "product" not in event.effect.kinds:
             return None
         one, other = ("input", "other") if event.receiver is None else ("", "other")
@@ -197,9 +203,8 @@ class ZeroTimesParametersCheck(Check):
         key = (scope.module.path, node[1])
         site = self.sites.get(key)
         if site is None:
-            reduced = bool(tag.detail)
             parts = _parts(value) or 0
-            site = _Site(key[0], node, scope, operand, tag, reduced, parts, reduced or parts > 0)
+            site = _Site(key[0], node, scope, operand, tag, tag.detail, parts, bool(tag.detail) or parts > 0)
             self.sites[key] = site
         if scope.callers:
             site.callers[scope.callers[-1]] = None
@@ -260,7 +265,7 @@ class ZeroTimesParametersCheck(Check):
 
 def _message(site: _Site) -> str:
     nan = "is nan as soon as one of them is inf or nan"
-    if site.summed:
+    if site.summed not in ("", _SELECTIONS):
         nan += ", or in fp16 their sum overflows, and reads every one of them"
     text = f"zero times parameters {nan}; sum an empty slice instead: `p.flatten()[:0].sum()`"
     if site.whole_loss:
@@ -291,7 +296,15 @@ def _parts(value: Value) -> int | None:
     """How often a value is a selection of a parameter; None if it is none of parameters."""
     if PARAMETER not in value.tags:
         return None
-    return 1 + len(value.shape.above) if isinstance(value.shape, Part) else 0
+    return min(1 + len(one.shape.above) if isinstance(one.shape, Part) else 0 for one in value.options())
+
+
+def _sum_of_selections(total: Value, *terms: Value) -> Value | None:
+    """The sum of some terms, marked where it is one of selections of parameters."""
+    tag = total.tags.get(PARAMETER)
+    if tag is None or tag.detail or isinstance(total.shape, Part) or not any(map(_parts, terms)):
+        return None
+    return total.with_tags({**total.tags, PARAMETER: tag._replace(detail=_SELECTIONS)})
 
 
 def _source_node(event: CallEvent) -> Node:
