@@ -117,8 +117,8 @@ _SELECTIONS = "selections"
 class _Site:
     """One product: where, the steps by which the parameters got there, who calls it, and whether it is a whole loss.
 
-    `operand` is the factor beside the zero, `summed` what summed it, `parts` how often it is a selection of a parameter,
-    `sums` the calls that sum the product, with what each sums.
+    `operand` is the factor beside the zero, `summed` what summed it, `parts` how often it is a selection of a
+    parameter, `sums` the calls that sum the product, with what each sums.
     """
 
     path: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from ddplint.flow.contexts import flags_of
 from ddplint.flow.events import CallEvent, Guard
 from ddplint.flow.frame import Environment, Frame
 from ddplint.flow.library import Library
@@ -184,9 +185,9 @@ class Calls(Library):
             caller.collective |= key in self.reducing
             self.roles.replayed(self.seeding.get(key), node)
             return known
-        if self.contexts[identity] >= (MAX_CONTEXTS if self.matters(facts) else MAX_PASSING_CONTEXTS):
+        limit = MAX_CONTEXTS if self.matters(facts) else MAX_PASSING_CONTEXTS
+        if not self.contexts.admit_call(identity, limit, flags_of(arguments, keywords.items())):
             return UNKNOWN
-        self.contexts[identity] += 1
         outer, caller.collective = caller.collective, False
         made, seeds = self.roles.made, len(self.roles.seedings)
         result = self._run_function(function, arguments, keywords, node)
@@ -436,10 +437,9 @@ class Calls(Library):
         known = self.objects.get(key)
         if known is not None:
             return known
-        if self.contexts[id(class_.facts)] >= MAX_CONTEXTS:
+        if not self.contexts.admit_object(id(class_.facts), MAX_CONTEXTS):
             existing = self.instances.get(id(class_.facts))
             return existing[-1] if existing else UNKNOWN
-        self.contexts[id(class_.facts)] += 1
         place = self.frame.place(node, f"makes a `{class_.facts.name}`")
         value = Value(Instance(class_, place))
         self.objects[key] = value

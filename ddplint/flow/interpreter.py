@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ddplint.flow.calls import Calls
+from ddplint.flow.contexts import Contexts
 from ddplint.flow.events import AssignEvent, Guard, LoopEvent, ReturnEvent, Scope
 from ddplint.flow.expressions import Expressions
 from ddplint.flow.frame import Environment, Frame, join_environments
@@ -70,7 +71,7 @@ class Interpreter(Expressions, Calls):
         self.calls = 0
         self.batches: dict[tuple[int, str], Value] = {}
         self.reducing: set[Any] = set()
-        self.contexts: dict[int, int] = defaultdict(int)
+        self.contexts = Contexts()
         self.active: dict[int, int] = defaultdict(int)
         self.derived: dict[Any, int] = {}
         self.identities = 0
@@ -154,7 +155,7 @@ class Interpreter(Expressions, Calls):
         self.loading.clear()
         self.seeding.clear()
         self.reducing.clear()
-        self.contexts.clear()
+        self.contexts.start_folder()
         self.derived.clear()
 
     def fresh(self) -> int:

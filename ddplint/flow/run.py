@@ -96,16 +96,20 @@ class _Roots:
         self.run = run
         self.interpreter = run.interpreter
         self.program = run.interpreter.program
-        self.folder = ""
+        self.folder = self.file = ""
 
     def attempt(self, name: str, work: Callable[[], Any]) -> None:
         """Run one root; out of budget ends it, a crash is recorded and the other roots go on."""
         interpreter = self.interpreter
-        folder = name.partition(":")[0].rpartition("/")[0]
+        file = name.partition(":")[0]
+        folder = file.rpartition("/")[0]
         if folder != self.folder:
             # each folder may call shared helpers as often as if it were alone
             self.folder = folder
-            interpreter.contexts.clear()
+            interpreter.contexts.start_folder()
+        if file != self.file:
+            self.file = file
+            interpreter.contexts.start_file()
         if len(interpreter.memo) > MAX_REMEMBERED:
             interpreter.forget_calls()
         interpreter.root += 1
@@ -138,7 +142,7 @@ class _Roots:
 
     def _main(self, module: Module, node: list[Any]) -> None:
         # each script may call shared helpers as often as if it were alone
-        self.interpreter.contexts.clear()
+        self.interpreter.contexts.start_folder()
         frame = Frame(module, self.interpreter.module_environment(module), None)
         self.interpreter.enter(frame)
         self.interpreter.main_roots.add(self.interpreter.root)
