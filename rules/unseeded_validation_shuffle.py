@@ -7,12 +7,20 @@ Reports loaders and data sets used for evaluation whose order is drawn from a ra
 library, `random.shuffle` and `np.random.permutation` of the list of files. Which loader evaluates is told by the
 values: one whose batch reaches `backward()` trains.
 
+It is reported where something is seen that the order changes:
+- not all samples are scored: `drop_last=True`, `break`, `limit_val_batches`, `next(iter(loader))`, `.select(range(n))`
+- numbers of single batches (a mean loss, an accuracy) are added up or averaged without the batch's size
+- scores of single batches (AUC, a loss divided by the number of boxes) are averaged, weighted or not
+- a model in training mode goes through the batches without gradients, as to estimate batch statistics
+- the position of a result is taken for the number of its sample
+- every process shuffles a data set before a trainer shards it by index
+
 ## Why it is a bug
-Every run goes through the validation samples in another order. As soon as not all of them are scored
-(`drop_last=True`, a `break`, `limit_val_batches`, `next(iter(loader))`, `.select(range(n))`), each validation
+Every run goes through the validation samples in another order. As soon as not all of them are scored, each validation
 scores another subset, and the metric that picks the checkpoint moves although the model does not. The mean of batch
-means moves as well, when the last batch is smaller. No global seed reaches webdataset's `.shuffle(n)`, and
-`torch.manual_seed` reaches neither `random.shuffle` nor `Dataset.shuffle()`.
+means moves as well, when the last batch is smaller; with batches of one sample it does not, which is a note. No global
+seed reaches webdataset's `.shuffle(n)`, and `torch.manual_seed` reaches neither `random.shuffle` nor
+`Dataset.shuffle()`.
 
 ## Example
 ```python
@@ -77,9 +85,11 @@ if __name__ == "__main__":
 - a global seed that reaches the shuffle: torch's for loaders and samplers, NumPy's for the datasets library,
   Python's for `random.shuffle`; no global seed reaches webdataset's `.shuffle(n)`
 - `shuffle` taken from a configuration or command line
+- a loader that is gone through to the end where nothing is seen that depends on the order: right answers are counted,
+  losses weighted by the batch's size, predictions collected and scored at once, results kept under the samples' names,
+  samples only saved or timed; evaluation by code that is not visible
 - loaders whose samples are only shown, and loaders of which it is not known whether they train or evaluate
-- an order shared by training and validation data, drawn before the split; validation and test data cut from one order
-- a list of samples that is shuffled and then scored as a whole
+- an order that is cut in two parts, such as training and validation data: a split, not a shuffle
 - a data set that draws its samples itself, whatever index it is asked for
 - tests
 
@@ -103,7 +113,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ddplint.facts.lower import pack, unpack
-from ddplint.findings import Action, Finding, Fix, RankEvent, Severity, Span
+from ddplint.findings import Action, Finding, Fix, Span
 from ddplint.flow.events import CallEvent, Scope
 from ddplint.flow.knowledge import Knowledge
 from ddplint.flow.roles import EVALUATION, TRAINING, Judgement, Roles, Source
@@ -111,7 +121,14 @@ from ddplint.flow.run import Run
 from ddplint.flow.values import Conditions, Const, FunctionValue, Instance, Made, Place, Value, contradict
 from ddplint.program.program import FunctionFacts, Module, Program
 from ddplint.rules.base import Check, Rule, span_of
-from ddplint.rules.ranks import Does, in_order
+from ddplint.rules.sample_order import (
+    Consequence,
+    is_split,
+    next_in_class,
+    of_loaders,
+    of_resharding,
+    part_is_scored,
+)
 
 if TYPE_CHECKING:
     import libcst as cst
@@ -120,8 +137,6 @@ if TYPE_CHECKING:
 
 Node = list[Any]
 
-_TAKES_PART = "so each run scores another subset"
-_ORDER_ONLY = "so batches, and every mean of batch means, differ from run to run"
 _MAX_CALLERS = 3
 
 # kinds of actions
@@ -247,10 +262,12 @@ class UnseededValidationShuffleCheck(Check):
             )
             if id(shuffle) in roles.bound:
                 places = [roles.bound[id(shuffle)][1]]
-        subset = self._subset(roles, token, candidate)
+        consequence = self._subset(roles, token, candidate) or of_loaders(roles, [token])
+        if consequence is None:
+            return
         repair = Repair(roles).of_sampler(candidate, self.candidates) if candidate.sampler is not None else None
         repair = repair or Repair(roles).of_loader(candidate)
-        self._tell(roles, token, event.scope, where, what, found, places, subset, repair)
+        self._tell(roles, token, event.scope, where, what, found, places, consequence, repair)
 
     def _happens(self, roles: Roles, candidate: Candidate) -> bool:
         """Whether the branch decisions under which it shuffles are usual: one process, no debugging, no sampler."""
@@ -287,13 +304,13 @@ class UnseededValidationShuffleCheck(Check):
         here = (event.scope.module.path, event.node[1])
         return any(one.made.place[:2] == here and roles.is_seeded("torch", one.scope) for one in roles.loaders.values())
 
-    def _subset(self, roles: Roles, token: Any, candidate: Candidate) -> tuple[str, Place] | None:
+    def _subset(self, roles: Roles, token: Any, candidate: Candidate) -> Consequence | None:
         """Why not all samples are scored, if so."""
         made, effect = candidate.made, candidate.event.effect
         assert effect is not None
         drop = made.argument(effect.argument_index("drop_last"), "drop_last")
         if drop is not None and drop.constant is True:
-            return "`drop_last=True` leaves samples out", made.place
+            return part_is_scored("`drop_last=True` leaves samples out", made.place)
         if candidate.sampler is not None:
             kind = self.knowledge.call(candidate.sampler.name)
             assert kind is not None
@@ -301,15 +318,16 @@ class UnseededValidationShuffleCheck(Check):
                 _given(candidate.sampler.argument(kind.argument_index(name), name), (None, False))
                 for name in ("replacement", "num_samples")
             ):
-                return "the sampler draws only some samples", candidate.sampler.place
-        return self._cut(roles, token)
+                return part_is_scored("the sampler draws only some samples", candidate.sampler.place)
+        taken = None if token in roles.observed else next_in_class(candidate.event.scope, made.place.position)
+        return self._cut(roles, token) or (part_is_scored(taken.message, taken) if taken is not None else None)
 
-    def _cut(self, roles: Roles, token: Any) -> tuple[str, Place] | None:
-        if token in roles.stopped:
-            place = roles.stopped[token]
-            return place.message, place
+    def _cut(self, roles: Roles, token: Any) -> Consequence | None:
+        place = roles.cut_short(token)
+        if place is not None:
+            return part_is_scored(place.message, place)
         if roles.limits:
-            return f"`{roles.limits[0].message}` scores only some batches", roles.limits[0]
+            return part_is_scored(f"`{roles.limits[0].message}` scores only some batches", roles.limits[0])
         return None
 
     def _judge_source(self, roles: Roles, token: Any, source: Source) -> None:
@@ -321,6 +339,8 @@ class UnseededValidationShuffleCheck(Check):
         if source.eager and len({_part(roles, name) for name in source.names} - {""}) > 1:
             # validation and test data cut from one permutation: a split, whose rest trains
             return
+        if source.eager and is_split(roles, token):
+            return
         if source.family == "none":
             what = f"no global seed reaches `{source.name.rpartition('.')[2]}` without `rng=` or `seed=`"
             if "initial" in source.keywords:
@@ -328,30 +348,25 @@ class UnseededValidationShuffleCheck(Check):
         else:
             family = _FAMILIES[source.family]
             what = f"`{source.by or source.name}` draws from the global generator of {family}, which is not seeded"
-        subset = next(
-            (
-                cut
-                for loader in [token, *roles.loaders_of(token)]
-                if (cut := self._loader_cut(roles, loader)) is not None
-            ),
-            None,
-        )
-        if subset is None and "in-place-order" in source.effect.kinds:
-            # all of the list is scored, in another order
+        tokens = [token, *roles.loaders_of(token)]
+        cuts = (self._loader_cut(roles, loader) for loader in tokens)
+        consequence = next((cut for cut in cuts if cut is not None), None)
+        consequence = consequence or of_loaders(roles, tokens) or of_resharding(roles, token, source)
+        if consequence is None:
             return
         where = Place(
             source.scope.module.path,
             _from_name(source.node) if source.effect.returns != "object" else source.node[1],
             what,
         )
-        self._tell(roles, token, source.scope, where, what, found, [], subset, Repair(roles).of_source(source))
+        self._tell(roles, token, source.scope, where, what, found, [], consequence, Repair(roles).of_source(source))
 
-    def _loader_cut(self, roles: Roles, token: Any) -> tuple[str, Place] | None:
+    def _loader_cut(self, roles: Roles, token: Any) -> Consequence | None:
         loader = roles.loaders.get(token)
         if loader is not None:
             drop = loader.made.argument(loader.effect.argument_index("drop_last"), "drop_last")
             if drop is not None and drop.constant is True:
-                return "`drop_last=True` leaves samples out", loader.made.place
+                return part_is_scored("`drop_last=True` leaves samples out", loader.made.place)
         return self._cut(roles, token)
 
     def _tell(
@@ -363,7 +378,7 @@ class UnseededValidationShuffleCheck(Check):
         what: str,
         found: Judgement,
         places: list[Place],
-        subset: tuple[str, Place] | None,
+        consequence: Consequence,
         repair: Fix | str,
     ) -> None:
         loader = roles.loaders.get(token)
@@ -373,38 +388,17 @@ class UnseededValidationShuffleCheck(Check):
             else []
         )
         subject = f"validation data (`{names[0]}`)" if names else "validation data"
-        severity: Severity = "error" if subset is not None else "warning"
-        result = f"{subset[0]}, {_TAKES_PART}" if subset is not None else _ORDER_ONLY
         cure = "use shuffle=False, or a generator owned by this loader"
         if loader is None:
             cure = "drop the shuffle, or give it a seed of its own"
-        message = f"{subject} is shuffled without a fixed seed: {what}; {result}; {cure}"
+        message = f"{subject} is shuffled without a fixed seed: {what}; {consequence.text}; {cure}"
         trace = [*roles.callers(scope)[-_MAX_CALLERS:], *places, where._replace(message=what), *found.reasons]
-        if subset is not None:
-            trace.append(subset[1]._replace(message=subset[0]))
+        trace.append(consequence.place)
         fix, why_not = (None, repair) if isinstance(repair, str) else (repair, "")
-        ranks = _runs(where, subset[1] if subset is not None else None)
-        self.report(where.path, ["call", where.position], message, trace, severity, fix, why_not, ranks=ranks)
-
-
-def _runs(shuffled: Place, cut: Place | None) -> tuple[RankEvent, ...]:
-    """What two runs of the same program do."""
-    one, next_ = "one run", "the next run"
-    drawn = {one: Does("read", "draws an order", shuffled), next_: Does("read", "draws another order", shuffled)}
-    if cut is not None:
-        return in_order(
-            drawn,
-            {one: Does("work", "scores some of the samples", cut), next_: Does("work", "scores others", cut)},
-            {one: Does("result", "a number"), next_: Does("result", "another number, same model")},
+        ranks = consequence.runs(where)
+        self.report(
+            where.path, ["call", where.position], message, trace, consequence.severity, fix, why_not, ranks=ranks
         )
-    return in_order(
-        drawn,
-        {one: Does("work", "fills its batches"), next_: Does("work", "fills them otherwise")},
-        {
-            one: Does("result", "a mean of batch means"),
-            next_: Does("result", "another mean if the last batch is smaller, same model"),
-        },
-    )
 
 
 class Refused(Exception):

@@ -528,14 +528,14 @@ class Expressions:
 
     def _comp(self: Interpreter, node: Node) -> Value:  # type: ignore[misc]
         frame = self.frame
-        outer = frame.env
+        outer, iterating = frame.env, frame.iterating
         frame.env = dict(outer)
         frame.loops += 1
         try:
             rows = self._generate(node, node[4], 0)
         finally:
             frame.loops -= 1
-            frame.env = outer
+            frame.env, frame.iterating = outer, iterating
         if node[2] == "dict":
             entries = {key.constant: value for key, value in rows if isinstance(key.constant, (str, int))}
             others = [value for key, value in rows if not isinstance(key.constant, (str, int))]
@@ -565,6 +565,9 @@ class Expressions:
                     node, self.scope(), source, items[0], [["expr", node[1], node[3]]] if node[2] != "dict" else []
                 ),
             )
+            tags = self.deep_tags(items[0])
+            for name in ("batch", "shard"):
+                self.frame.iterating |= tags[name].origins if name in tags else frozenset()
         rows: list[tuple[Value, Value]] = []
         for item in items:
             self.bind(target, item, node)

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ddplint.flow.batches import Batches
 from ddplint.flow.events import AssignEvent, CallEvent, LoopEvent, ReturnEvent, Scope
 from ddplint.flow.knowledge import Effect, Knowledge
 from ddplint.flow.values import (
@@ -119,11 +120,19 @@ class Roles:
         self.observed: dict[Token, Place] = {}
         # loops that leave before the end, and calls that take a few batches only
         self.stopped: dict[Token, Place] = {}
+        # loaders of which just the next batch is taken, and in which function or file
+        self.taken_in: dict[Token, tuple[Place, Any]] = {}
         # loaders of which a batch is taken while gradients are recorded
         self.taken: set[Token] = set()
         self.limits: list[Place] = []
+        # where only a part of something in random order is kept; data shuffled before a trainer shards them by index
+        self.cuts: dict[Token, list[Place]] = defaultdict(list)
+        self.resharded: dict[Token, Place] = {}
         self.drawn: dict[Token, Place] = {}
         self.scored: set[Token] = set()
+        # the same with the functions (or files) that were running
+        self.drawn_in: set[tuple[Token, Any]] = set()
+        self.scored_in: set[tuple[Token, Any]] = set()
         self.evidence: dict[Token, dict[tuple[int, str], Place]] = defaultdict(dict)
         self.flagged: dict[int, tuple[Value, str, Place]] = {}
         self.linked: dict[Token, set[Token]] = defaultdict(set)
@@ -131,12 +140,20 @@ class Roles:
         self.reached: set[Token] = set()
         self.copies: dict[Token, list[Token]] = defaultdict(list)
         self.bound: dict[int, tuple[Value, Place]] = {}
+        self.batches = Batches(interpreter)
         self._words: dict[str, str] = {}
         self._calls: dict[str, str] = {}
         self._closures: dict[str, frozenset[str]] = {}
 
     def listeners(self) -> dict[str, list[Any]]:
-        return {"call": [self.on_call], "assign": [self.on_assign], "loop": [self.on_loop], "return": [self.on_return]}
+        own: dict[str, list[Any]] = {
+            "call": [self.on_call],
+            "assign": [self.on_assign],
+            "loop": [self.on_loop],
+            "return": [self.on_return],
+        }
+        further = self.batches.listeners()
+        return {kind: own.get(kind, []) + further.get(kind, []) for kind in {**own, **further}}
 
     # names
 
@@ -411,6 +428,7 @@ class Roles:
         """Only a part of something in random order is kept."""
         for token in value.tags["random-order"].origins if "batch" not in value.tags else ():
             self.stopped.setdefault(token, place)
+            self.cuts[token].append(place)
 
     def orders(self, value: Value, depth: int = 0) -> set[Token]:
         """The shuffles whose order the samples of a data set may have."""
@@ -520,8 +538,9 @@ class Roles:
         elif event.node[0] == "call":
             if not scope.no_grad:
                 self.taken |= origins
+            key = running(scope.module, scope.function)
             for token in origins:
-                self.stopped.setdefault(token, place._replace(message="only the next batch is taken"))
+                self.taken_in.setdefault(token, (place._replace(message="only the next batch is taken"), key))
 
     def _origins(self, value: Value, depth: int = 0) -> frozenset[Any]:
         tag = value.tags.get("batch")
@@ -556,6 +575,8 @@ class Roles:
                     value,
                     Place(event.scope.module.path, event.node[1], "`shuffle` is bound here"),
                 )
+            if "shards-by-index" in kinds:
+                self._reshards(event)
         last = _last_name(event.node[2])
         kind = self._kind_of_call(last)
         if kind == "seeds" and effect is None and not self.knowledge.matches("numeric", event.name):
@@ -575,8 +596,16 @@ class Roles:
             for value in [*event.arguments, *event.keywords.values()]:
                 for token in self._origins(value):
                     self.drawn.setdefault(token, Place(event.scope.module.path, event.node[1], f"shown by `{last}`"))
+                    self.drawn_in.update((token, key) for key in self._running())
         elif kind == "scores":
             self._score(event)
+
+    def _reshards(self, event: CallEvent) -> None:
+        """A trainer takes the data that it is given apart by index, one part for each process."""
+        place = Place(event.scope.module.path, event.node[1], "the trainer shards by index")
+        for value in event.keywords.values():
+            for _, token in self.tokens(value) if "random-order" in value.tags else ():
+                self.resharded.setdefault(token, place)
 
     def _kind_of_call(self, name: str) -> str:
         """What the name of a function that is not the program's own says: it seeds, draws, scores, or nothing."""
@@ -605,7 +634,15 @@ class Roles:
             *event.keywords.values(),
             *([event.receiver] if event.receiver is not None else []),
         ]:
-            self.scored |= self._origins(value)
+            origins = self._origins(value)
+            self.scored |= origins
+            if _last_name(event.node[2]) != "item":
+                # a single number may be a label to be shown
+                self.scored_in.update((token, key) for token in origins for key in self._running())
+
+    def _running(self) -> list[Any]:
+        """The functions, or files, that are running."""
+        return [running(frame.module, frame.function) for frame in self.interpreter.frames]
 
     def _backward(self, event: CallEvent) -> None:
         assert event.effect is not None
@@ -730,6 +767,12 @@ class Roles:
         if (judged and not own.role) or not (judged or token in self.reached):
             return Judgement("")
         return own
+
+    def cut_short(self, token: Token) -> Place | None:
+        """Where only some of the batches, or of the samples, are kept."""
+        taken, key = self.taken_in.get(token) or (None, None)
+        shown = (token, key) in self.drawn_in and (token, key) not in self.scored_in
+        return self.stopped.get(token) or (None if shown else taken)
 
     def only_shown(self, token: Token) -> bool:
         """Whether a loader's samples are only looked at: by its name, its function's, or the use of its batches."""
@@ -856,6 +899,11 @@ class Roles:
                 outer = program.resolve(module, ".".join(parts[:count]), level)
                 if outer is not None:
                     yield from _path_of(outer)
+
+
+def running(module: Module, function: FunctionFacts | None) -> Any:
+    """What a frame runs, in a form that can be compared."""
+    return id(function) if function is not None else module.path
 
 
 def _last_name(node: Node) -> str:
