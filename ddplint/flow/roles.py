@@ -523,6 +523,7 @@ class Roles:
         if "batch" in event.iterable.tags:
             return
         scope = event.scope
+        self._stream(event)
         # what is already being gone through is a batch, not a loader
         origins = self._origins(event.element) - scope.iterating
         if not origins:
@@ -541,6 +542,16 @@ class Roles:
             key = running(scope.module, scope.function)
             for token in origins:
                 self.taken_in.setdefault(token, (place._replace(message="only the next batch is taken"), key))
+
+    def _stream(self, event: LoopEvent) -> None:
+        """A loop over shuffled samples themselves that leaves before their end."""
+        order = event.iterable.tags.get("random-order")
+        if order is None or event.node[0] != "for" or not _leaves(event.body):
+            return
+        place = Place(event.scope.module.path, event.node[1], "this loop ends before the data do")
+        for token in order.origins:
+            if token in self.sources and not self.sources[token].eager:
+                self.stopped.setdefault(token, place)
 
     def _origins(self, value: Value, depth: int = 0) -> frozenset[Any]:
         tag = value.tags.get("batch")
