@@ -1,0 +1,1 @@
+"""What belongs to joints that are made relative to a root twice (DDP301)."""
