@@ -1,0 +1,1 @@
+"""What belongs to zero times parameters (DDP201)."""
