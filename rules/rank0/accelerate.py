@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ddplint.findings import Action
 from ddplint.flow.values import Made
 from ddplint.rules.base import span_of
 from ddplint.rules.rank0.reach import Reach, Where, place_of
 from ddplint.rules.rank0.rows import Rows
-from ddplint.rules.rank0.seen import COLLECTS, Loop, Plan, Refused, listed
+from ddplint.rules.rank0.seen import Loop, Plan
 from ddplint.rules.rank0.sums import Sums
-from ddplint.rules.statements import addition, stored_by, target_names, text_of, walk
-
-Node = list[Any]
+from ddplint.rules.repairs import Refused, listed
+from ddplint.rules.statements import Node, addition, stored_by, target_names, text_of, walk
 
 
 class Accelerated:
@@ -96,4 +93,4 @@ class Accelerated:
         call = node[2] if node[0] == "expr" else node
         if call[0] != "call" or call[2][0] != "attr":
             return False
-        return bool(self.knowledge.matches("accumulates", call[2][3])) or call[2][3] in COLLECTS
+        return any(self.knowledge.matches(one, call[2][3]) for one in ("accumulates", "fills_list"))

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ddplint.findings import Action, Span
+from ddplint.rules.repairs import place_of_argument
 
 if TYPE_CHECKING:
     import libcst as cst
@@ -29,7 +30,7 @@ def _sum_over_ranks(file: FileRewriter, action: Action) -> None:
     if given["length"]:
         batches = file.fresh_name("batches")
         for row in given["lengths"].split(";"):
-            file.replace(file.call_at(_span(action, row)), batches)
+            file.replace(file.call_at(place_of_argument(action, row)), batches)
         numbers.append(batches)
         values.append(batches if given["single"] else given["length"])
         if given["single"]:
@@ -65,7 +66,7 @@ def _gather_collected(file: FileRewriter, action: Action) -> None:
     callees: dict[str, str] = {}
     for row in filter(None, given.get("joined", "").split(";")):
         name, _, place = row.partition("=")
-        call = file.call_at(_span(action, place))
+        call = file.call_at(place_of_argument(action, place))
         callees.setdefault(name, file.code_of(call.func))
         statement_there = file.parent(call)
         if isinstance(statement_there, cst.Assign) and file.code_of(statement_there.targets[0].target) == name:
@@ -108,11 +109,11 @@ def _gather_fed(file: FileRewriter, action: Action) -> None:
 
     given = dict(action.arguments)
     statement = file.node_at(action.span, cst.For, cst.With)
-    branch = file.node_at(_span(action, given["branch"]), cst.If)
+    branch = file.node_at(place_of_argument(action, given["branch"]), cst.If)
     dist = file.add_import("torch.distributed", alias="dist", where=statement)
     torch = file.add_import("torch", where=statement)
     entries = [row.split("=") for row in given["entries"].split(";") if row]
-    spans = [(name, _span(action, place)) for name, place in entries]
+    spans = [(name, place_of_argument(action, place)) for name, place in entries]
     codes = {name: file.code_of(file.expression_at(span)) for name, span in spans}
     # a name of its own for each entry
     named = {name: file.fresh_name(name) if name in codes else name for name in given["names"].split()}
@@ -151,7 +152,7 @@ def _gather_fed(file: FileRewriter, action: Action) -> None:
     rows += _if_distributed(_named(file, statement, merged), given, dist)
     loop = [*feed, *(f"    {row}" for row in body)]
     if given["following"]:
-        file.insert_before(file.statement_at(_span(action, given["following"])), "\n".join(loop))
+        file.insert_before(file.statement_at(place_of_argument(action, given["following"])), "\n".join(loop))
     else:
         rows += [f"if {test}:", *(f"    {row}" for row in loop)]
     file.insert_after(statement, "\n".join(rows))
@@ -270,11 +271,6 @@ def _body_of(file: FileRewriter, branch: cst.If, replaced: list[tuple[Span, str]
 def _device(file: FileRewriter, device: str) -> str:
     """Code for a device, a string in the file's quotes."""
     return file.string(device[1:-1]) if device[0] == "'" else device
-
-
-def _span(action: Action, place: str) -> Span:
-    row, column, end_row, end_column = map(int, place.split(","))
-    return Span(action.span.path, row, column, end_row, end_column)
 
 
 def _move_before_branch(file: FileRewriter, action: Action) -> None:

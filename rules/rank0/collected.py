@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from ddplint.findings import Action
+from ddplint.flow.knowledge import Knowledge
 from ddplint.rules.base import span_of
-from ddplint.rules.rank0.gather import NO_DEVICE, Gather, after_with, unconditional, written
+from ddplint.rules.rank0.gather import NO_DEVICE, Gathering, after_with, unconditional
 from ddplint.rules.rank0.loaders import SHARES
 from ddplint.rules.rank0.reach import Where, place_of
 from ddplint.rules.rank0.rows import Rows
-from ddplint.rules.rank0.seen import COLLECTS, Loop, Plan, Refused, Use, listed
-from ddplint.rules.rank0.sums import PROGRESS, begun_before, kind_of
+from ddplint.rules.rank0.seen import Loop, Plan, Use
+from ddplint.rules.rank0.sums import begun_before, kind_of
+from ddplint.rules.repairs import Refused, listed, place_argument
 from ddplint.rules.statements import (
+    Node,
     blocks_of,
     first_reads,
     source_of,
@@ -22,8 +24,6 @@ from ddplint.rules.statements import (
     text_of,
     walk,
 )
-
-Node = list[Any]
 
 _BATCH_MEANS = "a mean of batch means weighs a smaller last batch like a full one, so it still depends on the ranks"
 _UNORDERED = "the values come rank after rank, and not in the order of the data"
@@ -38,15 +38,8 @@ class _List:
     on_cpu: bool = True
 
 
-class Collected:
+class Collected(Gathering):
     """Finds what a loop collects and what has to happen to it."""
-
-    def __init__(self, gather: Gather) -> None:
-        self.gather = gather
-        self.reach = gather.reach
-        self.loaders = gather.loaders
-        self.seen = gather.seen
-        self.knowledge = gather.knowledge
 
     def comprehension(self, use: Use, loop: Loop, where: Where) -> Plan:
         """The gather of a list of numbers that a comprehension over the loader makes."""
@@ -77,9 +70,15 @@ class Collected:
         found: list[str] = []
         begun = begun_before(where)
         for node in walk(loop.node[4]):
-            name = _filled_by(node)
+            name = _filled_by(node, self.knowledge)
             sums = node[0] == "aug" and not _empty_list(begun.get(name, ["", 0]))
-            if name in reads and not sums and node not in guarded and not PROGRESS.search(name) and name not in found:
+            if (
+                name in reads
+                and not sums
+                and node not in guarded
+                and not self.knowledge.matches("progress_word", name)
+                and name not in found
+            ):
                 found.append(name)
         return found
 
@@ -114,7 +113,7 @@ class Collected:
                 given[kind] = " ".join(renamed[name] for name in given[kind].split())
         else:
             given["joined"] = ";".join(
-                f"{name}={written(span_of(path, call[1]))}" for name, calls in joined.items() for call in calls
+                f"{name}={place_argument(span_of(path, call[1]))}" for name, calls in joined.items() for call in calls
             )
         if given["through"] and (not even or any(one.kind not in ("tensor", "number") for one in made)):
             raise Refused(NO_DEVICE)
@@ -131,7 +130,7 @@ class Collected:
         if start is None or not _empty_list(start):
             raise Refused(f"`{name}` does not start empty right before the loop")
         body = loop.node[4]
-        fills = [one for one in walk(body) if _filled_by(one) == name]
+        fills = [one for one in walk(body) if _filled_by(one, self.knowledge) == name]
         plain = [one[2] if one[0] == "expr" else one for one in unconditional(body)]
         if len(fills) != 1 or fills[0] not in plain:
             raise Refused(f"`{name}` is not filled in one place that every round of the loop comes to")
@@ -152,7 +151,7 @@ class Collected:
                 raise Refused(
                     f"`{name}` holds rows of tensors, of which each would send the storage of its whole batch"
                 )
-            if loop.recorded and not array and not _detached(value):
+            if loop.recorded and not array and not _detached(value, self.knowledge):
                 raise Refused(f"`{name}` may carry a graph, for the loop does not run under `no_grad`")
             return _List(name, "row" if extends else "array" if array else "tensor", rows.on_cpu(value))
         if not extends and kind_of(value, loop.node[4], self.knowledge) in ("int", "number"):
@@ -215,11 +214,16 @@ class Collected:
         return found if len(found) == len(tensors) else []
 
 
-def _filled_by(node: Node) -> str:
+def _filled_by(node: Node, knowledge: Knowledge) -> str:
     """The name of a list to which a call or `+=` adds; empty for anything else."""
     if node[0] == "aug" and node[3] == "+":
         return text_of(node[2])
-    fills = node[0] == "call" and node[2][0] == "attr" and node[2][3] in COLLECTS - {"insert"} and len(node[3]) == 1
+    fills = (
+        node[0] == "call"
+        and node[2][0] == "attr"
+        and knowledge.matches("adds_to_list", node[2][3])
+        and len(node[3]) == 1
+    )
     return text_of(node[2][2]) if fills else ""
 
 
@@ -229,9 +233,9 @@ def _empty_list(node: Node) -> bool:
     return bool(node[0] == "list" and not node[2])
 
 
-def _detached(node: Node) -> bool:
+def _detached(node: Node, knowledge: Knowledge) -> bool:
     while node[0] == "call" and node[2][0] == "attr":
-        if node[2][3] in ("detach", "argmax", "numpy"):
+        if knowledge.matches("without_graph", node[2][3]):
             return True
         node = node[2][2]
     return bool(node[0] == "cmp")

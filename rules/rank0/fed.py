@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 from keyword import iskeyword
-from typing import Any
 
 from ddplint.findings import Action
 from ddplint.rules.base import span_of
-from ddplint.rules.rank0.gather import Gather, after_with, bound_by, written
+from ddplint.rules.rank0.gather import Gathering, after_with, bound_by
 from ddplint.rules.rank0.reach import Where, place_of
-from ddplint.rules.rank0.seen import Loop, Plan, Refused, Use, listed
-from ddplint.rules.statements import first_reads, names_in, names_of, spelled, target_names, walk
-
-Node = list[Any]
+from ddplint.rules.rank0.seen import Loop, Plan, Use
+from ddplint.rules.repairs import Refused, listed, place_argument
+from ddplint.rules.statements import Node, first_reads, names_in, names_of, spelled, target_names, walk
 
 _MEMORY = "all ranks' predictions are in memory at once, on every rank"
 
 
-class Fed:
+class Fed(Gathering):
     """Finds the branches of rank 0 in a loop and what they read of a round."""
-
-    def __init__(self, gather: Gather) -> None:
-        self.gather = gather
-        self.reach = gather.reach
-        self.loaders = gather.loaders
-        self.seen = gather.seen
-        self.knowledge = gather.knowledge
 
     def branches(self, uses: list[Use], loop: Loop, where: Where) -> list[Node]:
         """The branches in a loop in which rank 0 alone uses values of its own."""
@@ -69,12 +60,12 @@ class Fed:
             "names": " ".join(name for name, _, _ in items),
             "arrays": " ".join(name for name, node, _ in items if rows.is_array(node)),
             "entries": ";".join(
-                f"{name}={written(span_of(path, one[1]))}" for name, node, every in items for one in every
+                f"{name}={place_argument(span_of(path, one[1]))}" for name, node, every in items for one in every
             ),
             "to_cpu": " ".join(to_cpu),
             "count": f"len({loader}.dataset)",
             "batch": f"{loader}.batch_size",
-            "branch": written(span_of(path, branch[1])),
+            "branch": place_argument(span_of(path, branch[1])),
             "following": self._same_branch(where, anchor, branch),
         }
         plan.actions = [Action("gather-fed", span_of(path, anchor[1]), tuple(given.items()))]
@@ -143,7 +134,7 @@ class Fed:
         following = block[index + 1] if index + 1 < len(block) else None
         if following is None or following[0] != "if" or spelled(following[2]) != spelled(branch[2]):
             return ""
-        return written(span_of(where.module.path, following[3][0][1]))
+        return place_argument(span_of(where.module.path, following[3][0][1]))
 
 
 def _names_entry(node: Node) -> bool:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import re
-from typing import Any
-
-from ddplint.rules.rank0.loaders import WORLD_WORD, Loaders, body_of
+from ddplint.rules.rank0.loaders import Loaders
 from ddplint.rules.rank0.reach import Reach, Where
 from ddplint.rules.rank0.rows import Rows
-from ddplint.rules.rank0.seen import COLLECTS, Loop, Refused, Use
-from ddplint.rules.rank0.sums import PROGRESS
-from ddplint.rules.statements import first_reads, last_of, source_of, spelled, stored_by, target_names, text_of, walk
+from ddplint.rules.rank0.seen import Loop, Use
+from ddplint.rules.repairs import Refused
+from ddplint.rules.scopes import body_of
+from ddplint.rules.statements import (
+    Node,
+    first_reads,
+    last_of,
+    source_of,
+    spelled,
+    stored_by,
+    target_names,
+    text_of,
+    walk,
+)
 
-Node = list[Any]
-
-_LOADER_WORD = re.compile(r"loader|(^|_)dl$", re.I)
 NO_DEVICE = (
     "under NCCL objects are sent through the current device, which no `torch.cuda.set_device` in view chooses for each "
     "rank"
@@ -60,7 +65,11 @@ class Gather:
         for node in walk(body_of(loop.scope)):
             if node[0] == "assign" and node[3][0] == "call" and text in [text_of(one) for one in node[2]]:
                 # a progress bar around the loader
-                text = text_of(source_of(node[3])) if PROGRESS.search(last_of(node[3][2])) else text
+                text = (
+                    text_of(source_of(node[3]))
+                    if self.knowledge.matches("progress_word", last_of(node[3][2]))
+                    else text
+                )
         bound = set().union(*(bound_by(node) for node in walk(loop.node[4])))
         if not text or not loop.direct or loop.wrapped or text.partition(".")[0] in bound:
             raise Refused("the loader, whose dataset says how many samples there are, has no name after the loop")
@@ -97,7 +106,7 @@ class Gather:
                 for inner in walk([node])
                 if inner[0] == "call" and last_of(inner[2]) == "len" and inner[3]
             ]
-            if bare and any(_LOADER_WORD.search(last_of(one[3][0])) for one in lengths):
+            if bare and any(self.knowledge.matches("loader_word", last_of(one[3][0])) for one in lengths):
                 raise Refused(f"a caller of `{function.name}` divides by a length, which may be this rank's own")
 
     def fits(self, after: list[Node], source: Node) -> None:
@@ -106,7 +115,7 @@ class Gather:
             for inner in walk([node]):
                 if inner[0] == "call" and last_of(inner[2]) == "len" and spelled(inner[3]) == spelled([source]):
                     raise Refused("a number is divided by the number of batches of one rank")
-                if inner[0] == "name" and WORLD_WORD.search(inner[2]):
+                if inner[0] == "name" and self.knowledge.matches("world_size_word", inner[2]):
                     raise Refused("a number after the loop is computed with the number of ranks already")
 
     def guarded_fills(self, loop: Loop, where: Where) -> list[Node]:
@@ -116,9 +125,22 @@ class Gather:
         for branch in [one for one in walk(loop.node[4]) if one[0] == "if"]:
             calls = [one for one in walk(branch[3]) if one[0] == "call"]
             if any((path, one[1]) in self.seen.guarded for one in calls):
-                fills = [one for one in calls if one[2][0] == "attr" and one[2][3] in COLLECTS]
+                fills = [
+                    one for one in calls if one[2][0] == "attr" and self.knowledge.matches("fills_list", one[2][3])
+                ]
                 found += [one for one in fills if text_of(one[2][2]) in reads]
         return found
+
+
+class Gathering:
+    """A repair that gathers: what it has at hand."""
+
+    def __init__(self, gather: Gather) -> None:
+        self.gather = gather
+        self.reach = gather.reach
+        self.loaders = gather.loaders
+        self.seen = gather.seen
+        self.knowledge = gather.knowledge
 
 
 def after_with(loop: Loop, where: Where) -> Node:
@@ -143,7 +165,3 @@ def unconditional(block: list[Node]) -> list[Node]:
 def bound_by(node: Node) -> set[str]:
     """The names that one statement or expression binds, additions included."""
     return stored_by(node) | (target_names(node[2]) if node[0] == "aug" else set())
-
-
-def written(span: Any) -> str:
-    return f"{span.row},{span.column},{span.end_row},{span.end_column}"

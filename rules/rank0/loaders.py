@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from typing import Any
-
-from ddplint.flow.events import Scope
 from ddplint.flow.values import Made
 from ddplint.rules.rank0.reach import Reach
-from ddplint.rules.rank0.seen import Loop, Refused, Use
-from ddplint.rules.statements import names_of, stored_by, target_names, text_of, walk
-
-Node = list[Any]
-
-_GROUP_WORD = re.compile(r"mpu|parallel|group|mesh|(^|_)(dp|tp|pp)(_|$)", re.I)
-_DEVICE_WORD = re.compile(r"device|gpu|cuda|rank", re.I)
-WORLD_WORD = re.compile(r"world_?size|num_replicas|nprocs|n_?gpus?|num_gpus|num_processes|device_count", re.I)
+from ddplint.rules.rank0.seen import Loop, Use
+from ddplint.rules.repairs import Refused
+from ddplint.rules.scopes import body_of
+from ddplint.rules.statements import Node, names_of, stored_by, target_names, text_of, walk
 
 SHARES = "how the ranks share the samples out is not in view, so some may count more than once"
 
@@ -45,11 +37,11 @@ class Loaders:
             if last is not None and last.constant is not False:
                 reasons.append("the sampler drops the last samples (`drop_last`), which stay unevaluated")
             names = " ".join(self.sampler_words(sampler))
-            if _GROUP_WORD.search(names):
+            if self.knowledge.matches("process_subgroup", names):
                 raise Refused(
                     "the sampler shares out among the ranks of a group of its own, and the fix adds up over all ranks"
                 )
-            if sampler.argument(1, "num_replicas") is not None and not WORLD_WORD.search(names):
+            if sampler.argument(1, "num_replicas") is not None and not self.knowledge.matches("world_size_word", names):
                 reasons.append("the sampler's `num_replicas` may not be the number of all ranks")
         return reasons
 
@@ -138,7 +130,7 @@ class Loaders:
     def moves(self, body: list[Node], stored: set[str]) -> str:
         """Where tensors are moved to in some statements: code for a device."""
         for node in walk(body):
-            if node[0] != "call" or node[2][0] != "attr" or node[2][3] not in ("to", "cuda"):
+            if node[0] != "call" or node[2][0] != "attr" or not self.knowledge.matches("moves_to_device", node[2][3]):
                 continue
             given = node[3][0] if node[3] else next((one for name, one in node[4] if name == "device"), None)
             if given is None:
@@ -152,7 +144,7 @@ class Loaders:
             text = text_of(given)
             # `.cuda(args.gpu)` may mean no device in particular
             named = node[2][3] == "to" or ("rank" in text and "gpu" not in text)
-            if text and named and _DEVICE_WORD.search(text) and text.partition(".")[0] not in stored:
+            if text and named and self.knowledge.matches("device_word", text) and text.partition(".")[0] not in stored:
                 return text
         return ""
 
@@ -165,8 +157,3 @@ def device_of_module(body: list[Node]) -> str:
             if module:
                 return f"next({module}.parameters()).device"
     return ""
-
-
-def body_of(scope: Scope) -> list[Node]:
-    """The statements of the function or module of a scope."""
-    return scope.function.body if scope.function is not None else scope.module.statements()

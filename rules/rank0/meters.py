@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from ddplint.findings import Action
 from ddplint.rules.base import span_of
-from ddplint.rules.rank0.gather import Gather, after_with
+from ddplint.rules.rank0.gather import Gathering, after_with
 from ddplint.rules.rank0.reach import Where
-from ddplint.rules.rank0.seen import Loop, Plan, Refused, Use, listed
+from ddplint.rules.rank0.seen import Loop, Plan, Use
 from ddplint.rules.rank0.sums import begun_before, kind_of
-from ddplint.rules.statements import addition, first_reads, last_of, source_of, text_of, walk
-
-Node = list[Any]
+from ddplint.rules.repairs import Refused, listed
+from ddplint.rules.statements import Node, addition, first_reads, last_of, source_of, text_of, walk
 
 
 @dataclass(slots=True)
@@ -28,15 +26,8 @@ class Meter:
     last: tuple[str, ...] = ()
 
 
-class Meters:
+class Meters(Gathering):
     """Finds the meters of a loop and what has to happen to them."""
-
-    def __init__(self, gather: Gather) -> None:
-        self.gather = gather
-        self.reach = gather.reach
-        self.loaders = gather.loaders
-        self.seen = gather.seen
-        self.knowledge = gather.knowledge
 
     def meters(self, loop: Loop, where: Where) -> list[Meter]:
         """The meters that a loop feeds and that are read after it."""

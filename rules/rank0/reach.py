@@ -2,37 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from ddplint.flow.events import Scope
 from ddplint.flow.run import Run
 from ddplint.flow.values import Place
 from ddplint.program.program import FunctionFacts, Module
-from ddplint.rules.rank0.seen import Loop, Refused, Seen
-from ddplint.rules.statements import around, covers, is_main, last_of, names_of, text_of, walk, with_parents
+from ddplint.rules.rank0.seen import Loop, Seen
+from ddplint.rules.repairs import Refused
+from ddplint.rules.statements import Node, around, covers, is_main, last_of, names_of, text_of, walk, with_parents
 
-Node = list[Any]
-
-_RANK_WORD = re.compile(
-    r"rank|main|master|primary|process|local|gpu|device|writer|logger|verbose|chief|node|worker|loss|acc|score|metric"
-    r"|best|error|time",
-    re.IGNORECASE,
-)
-_UNIFORM_WORD = re.compile(
-    r"(^|_)(epochs?|steps?|iters?|iterations?|freq|frequency|interval|every|period)(_|\d|$)"
-    r"|^(i|idx|it|batch_idx|batch_index|stage|split|mode|phase|training|train|val|valid|validate|eval|evaluate|test"
-    r"|(is|do|use|has|with|no|skip|run)_\w+|\w*distributed|\w*ddp|__name__)$",
-    re.IGNORECASE,
-)
-_COUNT_WORD = re.compile(
-    r"^(world_?size|n_?gpus?|num_gpus|ngpus\w*|multi_?gpu|n_?procs?|num_processes)$", re.IGNORECASE
-)
-_CONFIG_ROOT = re.compile(r"^(args?|cfg|config|conf|opts?|hparams|params|flags|hps?)$", re.I)
-_PRESENT = re.compile(r"loader|dataset|sampler|val|test|eval|dev|checkpoint|ckpt|scheduler|resume", re.I)
-_ENTRY = re.compile(r"^_?(main|run|train|fit|cli|launch)(_|$)|(^|_)(main|worker)(_|$)", re.I)
 _MAX_CALLERS = 6
 
 
@@ -111,11 +91,11 @@ class Reach:
             words = names_of(node)
             if not words or words[0] in varying:
                 return False
-            if _COUNT_WORD.match(words[-1]):
+            if self.knowledge.matches("process_count", words[-1]):
                 return True
-            configured = any(_CONFIG_ROOT.match(word) for word in words[: min(2, len(words) - 1)])
-            known = configured or (kind != "sub" and _UNIFORM_WORD.search(words[-1]))
-            return bool(known) and not _RANK_WORD.search(words[-1])
+            configured = any(self.knowledge.matches("configuration", word) for word in words[: min(2, len(words) - 1)])
+            known = configured or (kind != "sub" and self.knowledge.matches("same_between_ranks", words[-1]))
+            return bool(known) and not self.knowledge.matches("differs_between_ranks", words[-1])
         if kind == "cmp":
             sides = [node[2], *node[4]]
             if len(sides) == 2 and sides[1][0] == "const" and sides[0][0] in ("name", "attr"):
@@ -123,12 +103,16 @@ class Reach:
                 # no rank at all; an object that every rank makes
                 if sides[1][2] == -1 and node[3][0] in ("==", "!="):
                     return True
-                if sides[1][2] is None and node[3][0] in ("is", "is not") and _PRESENT.search(name):
-                    return not _RANK_WORD.search(name)
+                if (
+                    sides[1][2] is None
+                    and node[3][0] in ("is", "is not")
+                    and self.knowledge.matches("optional_object", name)
+                ):
+                    return not self.knowledge.matches("differs_between_ranks", name)
             return all(self.uniform(one, varying) for one in sides)
         if kind == "call":
             given = [one[2] for one in walk(node[3]) if one[0] == "name"]
-            same = not any(name in varying or _RANK_WORD.search(name) for name in given)
+            same = not any(name in varying or self.knowledge.matches("differs_between_ranks", name) for name in given)
             return self.knowledge.matches("same_on_all_ranks", last_of(node[2])) and same
         parts: list[Node] = []
         if kind in ("unary", "bin"):
@@ -144,7 +128,11 @@ class Reach:
         kind = statement[0]
         if kind in ("return", "break", "continue"):
             return not sure and (kind == "return" or not inside)
-        if kind == "expr" and statement[2][0] == "call" and last_of(statement[2][2]) in ("exit", "_exit", "quit"):
+        if (
+            kind == "expr"
+            and statement[2][0] == "call"
+            and self.knowledge.matches("ends_process", last_of(statement[2][2]))
+        ):
             return not sure
         if kind == "if":
             alike = sure and self.uniform(statement[2], varying)
@@ -200,7 +188,7 @@ class Reach:
             self.reached_alike(where, inner)
             if owner is not None:
                 self.callers_alike(owner, other, inner, None, False, seen | {id(function)})
-        if not called and not guarded and not _ENTRY.search(function.name):
+        if not called and not guarded and not self.knowledge.matches("entry_function", function.name):
             raise Refused(f"no call of `{function.name}` is in view, so it is not known whether all ranks call it")
 
     def callers_without_collectives(self, function: FunctionFacts) -> Iterator[list[Node]]:
@@ -211,7 +199,7 @@ class Reach:
             body = owner.body if owner is not None else module.statements()
             for node in walk(body):
                 name = last_of(node[2]) if node[0] == "call" and owner is not function else ""
-                if name and (self.knowledge.matches("gathers", name) or name in ("all_reduce", "reduce")):
+                if name and self.knowledge.matches("gathers", name):
                     raise Refused(
                         f"`{owner.name if owner else 'the script'}` calls `{function.name}` and reduces values itself"
                     )

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from typing import Any
-
 from ddplint.findings import Action, Fix
 from ddplint.flow.run import Run
 from ddplint.rules.base import span_of
@@ -15,18 +12,10 @@ from ddplint.rules.rank0.gather import Gather
 from ddplint.rules.rank0.loaders import Loaders
 from ddplint.rules.rank0.meters import Meters
 from ddplint.rules.rank0.reach import Reach, Where
-from ddplint.rules.rank0.seen import Loop, Plan, Refused, Seen, Use, outer_call
-from ddplint.rules.rank0.sums import SAME_KIND, SUMMING, Sums
-from ddplint.rules.statements import last_of, source_of, text_of, walk
-
-Node = list[Any]
-
-_LOADER_WORD = re.compile(r"load|data|iter|queue|val|test|dev|eval|batches|(^|_)dl(_|$)", re.IGNORECASE)
-
-
-_WRITES = re.compile(
-    r"^(open|save\w*|dump|to_csv|write\w*|makedirs|mkdir|add_\w+|log_metrics?|log|imwrite|savefig|savetxt)$"
-)
+from ddplint.rules.rank0.seen import Loop, Plan, Seen, Use, outer_call
+from ddplint.rules.rank0.sums import Sums
+from ddplint.rules.repairs import Refused
+from ddplint.rules.statements import Node, last_of, source_of, text_of, walk
 
 
 class Repairs:
@@ -73,7 +62,7 @@ class Repairs:
         if where is None or scope.function is None:
             raise Refused("the code around the call is not in view")
         self.reach.reached_alike(where, scope)
-        if not scope.function.name.startswith(("validation_", "test_", "on_validation_", "on_test_")):
+        if not self.knowledge.matches("evaluation_hook", scope.function.name):
             self.reach.callers_alike(scope.function, where.module, scope)
         value = call[3][1] if len(call[3]) > 1 else next((one for name, one in call[4] if name == "value"), None)
         if value is not None and self._on_cpu(value, scope.function.body):
@@ -84,7 +73,7 @@ class Repairs:
             actions.append(Action("drop-keyword", span, (("name", "rank_zero_only"),)))
         actions.append(Action("set-keyword", span, (("name", "sync_dist"), ("value", "True"))))
         plan = Plan(actions, "reduce the logged number over all ranks with `sync_dist=True`")
-        if scope.function.name.endswith(("epoch_end", "_end")) and "batch" not in scope.function.name:
+        if self.knowledge.matches("epoch_end_hook", scope.function.name):
             plan.reasons.append(
                 "the mean of the ranks' numbers is that of all samples only if each is a mean over as many samples"
             )
@@ -101,7 +90,8 @@ class Repairs:
             return any(one[0] != "name" and self._on_cpu(one, body) for one in bound)
         if value[0] != "call" or value[2][0] != "attr":
             return False
-        return value[2][3] == "cpu" or (value[2][3] in (SAME_KIND | SUMMING) and self._on_cpu(value[2][2], body))
+        alike = any(self.knowledge.matches(one, value[2][3]) for one in ("same_kind", "sums_up"))
+        return value[2][3] == "cpu" or (alike and self._on_cpu(value[2][2], body))
 
     def _looped(self, use: Use, uses: list[Use], alone: bool) -> Plan:
         loop = self._loop_of(use)
@@ -184,7 +174,9 @@ class Repairs:
         source = text_of(source_of(loop.node[3]))
         function = loop.scope.function
         place = (loop.scope.module.path, function.position if function is not None else 0)
-        return bool(_LOADER_WORD.search(source.rpartition(".")[2])) and source not in self.seen.varying.get(place, ())
+        return bool(
+            self.knowledge.matches("source_of_batches", source.rpartition(".")[2])
+        ) and source not in self.seen.varying.get(place, ())
 
     def _returns_to(self, loop: Loop, paths: set[tuple[str, int]]) -> bool:
         function = loop.scope.function
@@ -216,7 +208,7 @@ class Repairs:
             raise Refused("nothing but the evaluating call stands in the branch of rank 0")
         for facts in self.seen.targets.get((scope.module.path, call[1]), {}).values():
             for node in walk(facts.body):
-                if node[0] == "call" and _WRITES.match(last_of(node[2])):
+                if node[0] == "call" and self.knowledge.matches("writes_something", last_of(node[2])):
                     raise Refused(
                         f"`{facts.name}` writes something (`{last_of(node[2])}`), which then every rank would do"
                     )

@@ -5,38 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 from ddplint.flow.knowledge import Knowledge
-from ddplint.rules.rank0.loaders import body_of
 from ddplint.rules.rank0.seen import Loop
-from ddplint.rules.statements import last_of, names_in, names_of, spelled, stored_by, target_names, text_of, walk
-
-Node = list[Any]
-
-# methods that keep the first dimension, whatever they are given, and those that do along another dimension
-_KEEPS = frozenset(
-    [
-        *(
-            "detach",
-            "clone",
-            "contiguous",
-            "cpu",
-            "cuda",
-            "to",
-            "numpy",
-            "float",
-            "double",
-            "half",
-            "long",
-            "int",
-            "bool",
-        ),
-        *("type_as", "sigmoid", "round", "exp", "log", "clamp", "abs"),
-    ]
+from ddplint.rules.scopes import body_of
+from ddplint.rules.statements import (
+    Node,
+    last_of,
+    names_in,
+    names_of,
+    number_of,
+    spelled,
+    stored_by,
+    target_names,
+    text_of,
+    walk,
 )
-_KEEPS_ALONG = frozenset(["argmax", "argmin", "softmax", "log_softmax", "squeeze", "unsqueeze", "mean", "sum", "norm"])
-_PICKS = frozenset(["max", "min", "topk", "sort"])
-_MOVES = frozenset(["cuda", "to"])
-# methods that only tensors have
-_OF_TENSORS = frozenset(["cpu", "cuda", "to", "numpy", "tolist", "detach", "size", "argmax", "softmax", "view"])
+
+# methods after which the rows are the same, given another dimension at most
+_KEEPING = ("keeps_rows", "keeps_rows_along", "picks_along")
 
 
 class Rows:
@@ -61,7 +46,7 @@ class Rows:
                 value = node[3]
                 if text_of(value) == self.batch:
                     self.entries |= target_names(node[2][0])
-                elif value[0] == "comp" and text_of(value[4][0][1]) == self.batch and _moves(value[3]):
+                elif value[0] == "comp" and text_of(value[4][0][1]) == self.batch and self._moves(value[3]):
                     self.entries |= target_names(node[2][0])
                     self.moved |= target_names(node[2][0])
 
@@ -88,9 +73,10 @@ class Rows:
         if not self.on_gpu:
             return True
         if node[0] == "call" and node[2][0] == "attr":
-            if node[2][3] in ("cpu", "numpy"):
+            if self.knowledge.matches("to_cpu", node[2][3]):
                 return True
-            return node[2][3] in _KEEPS - _MOVES and self.on_cpu(node[2][2])
+            stays = self._is("keeps_rows", node) and not self._is("moves_to_device", node)
+            return stays and self.on_cpu(node[2][2])
         if node[0] == "sub":
             return self._is_entry(node) or (_keeps_rows(node[3]) and self.on_cpu(node[2]))
         if node[0] in ("cmp", "bin"):
@@ -152,7 +138,7 @@ class Rows:
             pairs = [one for one in zip(target[2], value[2], strict=True) if one[0][0] == "name"]
             return next((part for one, part in pairs if one[2] == name), unknown)
         # `_, predicted = output.max(1)`
-        if value[0] == "call" and last_of(value[2]) in _PICKS and len(target[2]) == 2:
+        if value[0] == "call" and self.knowledge.matches("picks_along", last_of(value[2])) and len(target[2]) == 2:
             return value
         return unknown
 
@@ -161,18 +147,27 @@ class Rows:
         name = last_of(function)
         if self.knowledge.matches("tensor_function", text_of(function)):
             return bool(given) and self._keeps(name, given[1:], node[4]) and self.has(given[0], assumed)
-        if function[0] == "attr" and (name in _KEEPS or name in _KEEPS_ALONG or name in _PICKS or name == "flatten"):
+        if function[0] == "attr" and (name == "flatten" or any(self.knowledge.matches(one, name) for one in _KEEPING)):
             return self._keeps(name, given, node[4]) and self.has(function[2], assumed)
         return self._is_output(node)
 
     def _keeps(self, name: str, given: list[Node], keywords: list[Any]) -> bool:
         along = given[:1] or [one for key, one in keywords if key in ("dim", "axis")]
-        number = _number(along[0]) if along else None
+        number = number_of(along[0]) if along else None
         if name == "flatten":
             return number == 1
-        if name in _KEEPS_ALONG or name in _PICKS:
+        if self.knowledge.matches("keeps_rows_along", name) or self.knowledge.matches("picks_along", name):
             return number is not None and number != 0 and number >= -1
-        return name in _KEEPS
+        return self.knowledge.matches("keeps_rows", name)
+
+    def _is(self, pattern: str, call: Node) -> bool:
+        """Whether the knowledge has a call's method among those of a kind."""
+        return self.knowledge.matches(pattern, call[2][3])
+
+    def _moves(self, node: Node) -> bool:
+        """Whether an expression moves a tensor to a device, as `tensor.to(device)`."""
+        method = node[0] == "call" and node[2][0] == "attr" and node[2][2][0] == "name"
+        return bool(method and self._is("moves_to_device", node))
 
     def _is_output(self, node: Node) -> bool:
         """Whether an expression is what a model gives for the batch."""
@@ -195,7 +190,8 @@ class Rows:
     def _used_as_tensor(self, node: Node) -> bool:
         wanted = spelled(node)
         for one in walk(self.function):
-            if one[0] == "call" and one[2][0] == "attr" and one[2][3] in _OF_TENSORS and spelled(one[2][2]) == wanted:
+            method = one[0] == "call" and one[2][0] == "attr" and self._is("only_of_tensors", one)
+            if method and spelled(one[2][2]) == wanted:
                 return True
             joins = one[0] == "call" and one[3] and self.knowledge.matches("concatenates", text_of(one[2]))
             if joins and self._collected(text_of(one[3][0]), wanted):
@@ -220,16 +216,6 @@ def _batch_target(loop: Node) -> Node:
             return inner
         iterable = iterable[3][0]
     return list(target)
-
-
-def _moves(node: Node) -> bool:
-    """Whether an expression moves a tensor to a device, as `tensor.to(device)`."""
-    return bool(node[0] == "call" and node[2][0] == "attr" and node[2][3] in _MOVES and node[2][2][0] == "name")
-
-
-def _number(node: Node) -> int | None:
-    """A whole number that is written out."""
-    return node[2] if node[0] == "const" and type(node[2]) is int else None
 
 
 def _keeps_rows(index: Node) -> bool:

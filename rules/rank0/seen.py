@@ -12,11 +12,7 @@ from ddplint.flow.events import Guard, Scope
 from ddplint.flow.knowledge import Knowledge
 from ddplint.flow.values import Elements, Entries, Items, Method, Place, Tag, Union, Value
 from ddplint.program.program import FunctionFacts
-
-Node = list[Any]
-
-# methods by which a list is filled
-COLLECTS = frozenset(("append", "extend", "insert"))
+from ddplint.rules.statements import Node
 
 
 @dataclass(slots=True)
@@ -99,10 +95,6 @@ class Plan:
         return Fix("unsafe" if reason else "safe", self.message, tuple(self.actions), reason)
 
 
-class Refused(Exception):
-    """Why a finding has no fix, as one sentence."""
-
-
 def find(value: Value, name: str, depth: int = 0) -> Tag | None:
     """A tag of a value or of what it holds."""
     tag = value.tags.get(name)
@@ -141,11 +133,6 @@ def _parts(value: Value) -> Iterator[Value]:
         yield from shape.options
     elif isinstance(shape, Method) and shape.name in ("items", "values"):
         yield shape.owner
-
-
-def listed(names: list[str]) -> str:
-    """Names as a text lists them."""
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def outer_call(use: Use) -> Place | None:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import Any
 
 from ddplint.findings import Action
 from ddplint.flow.knowledge import Knowledge
 from ddplint.rules.base import span_of
-from ddplint.rules.rank0.loaders import Loaders, body_of, device_of_module
+from ddplint.rules.rank0.loaders import Loaders, device_of_module
 from ddplint.rules.rank0.reach import Reach, Where, place_of
-from ddplint.rules.rank0.seen import COLLECTS, Loop, Plan, Refused, Use, listed
+from ddplint.rules.rank0.seen import Loop, Plan, Use
+from ddplint.rules.repairs import Refused, listed, place_argument
+from ddplint.rules.scopes import body_of
 from ddplint.rules.statements import (
+    Node,
     addition,
     first_reads,
     last_of,
@@ -24,19 +25,6 @@ from ddplint.rules.statements import (
     text_of,
     walk,
 )
-
-Node = list[Any]
-
-PROGRESS = re.compile(r"bar|progress|tqdm|prog", re.I)
-
-
-SUMMING = frozenset(("sum", "mean"))
-
-
-SAME_KIND = frozenset(
-    ["float", "double", "long", "int", "detach", "to", "cuda", "cpu", "squeeze", "view", "reshape", "sqrt"]
-)
-
 
 _PADDING = "exact where the ranks divide the set evenly, else the samples that the sampler repeats count twice"
 
@@ -99,8 +87,7 @@ class Sums:
             "single": "yes" if single else "",
         }
         path = where.module.path
-        spans = [span_of(path, node[1]) for node in batches]
-        arguments["lengths"] = ";".join(f"{one.row},{one.column},{one.end_row},{one.end_column}" for one in spans)
+        arguments["lengths"] = ";".join(place_argument(span_of(path, node[1])) for node in batches)
         plan.actions = [Action("sum-over-ranks", span_of(path, anchor[1]), tuple(arguments.items()))]
         names = [f"`{one.name}`" for one in sums]
         plan.message = f"add up {listed(names)} over all ranks after the loop ({_PADDING})"
@@ -112,7 +99,7 @@ class Sums:
         """Code for the device on which the ranks' numbers meet."""
         found = self.loaders.device(loop)
         for one in sums:
-            if one.kind == "tensor" and one.made and found and not _placed(one.began):
+            if one.kind == "tensor" and one.made and found and not _placed(one.began, self.knowledge):
                 raise Refused(f"`{one.name}` is a tensor on the CPU, and NCCL reduces tensors on the GPU only")
         tensors = [one for one in sums if one.kind == "tensor"]
         if tensors:
@@ -180,9 +167,9 @@ class Sums:
         for node in walk(body):
             if node[0] == "call" and node[2][0] == "attr":
                 base, method = text_of(node[2][2]), node[2][3]
-                collects = method in COLLECTS or self.knowledge.matches("accumulates", method)
+                collects = any(self.knowledge.matches(one, method) for one in ("accumulates", "fills_list"))
                 root = base.partition(".")[0]
-                if collects and root in reads and not PROGRESS.search(base):
+                if collects and root in reads and not self.knowledge.matches("progress_word", base):
                     raise Refused(
                         f"`{base}` collects values batch by batch: they have to be gathered and put in dataset order, "
                         "and their kinds are not known here"
@@ -229,7 +216,7 @@ class Sums:
             elif not (
                 found
                 and not others
-                and all(text and text.rpartition(".")[2].endswith(("dataset", "_set", "set")) for text in texts)
+                and all(text and self.knowledge.matches("dataset_name", text.rpartition(".")[2]) for text in texts)
             ):
                 raise Refused(
                     "a sum is divided by a number of which it is not known whether it counts all ranks' samples"
@@ -270,7 +257,7 @@ class Sums:
 
 def _zero_tensor(node: Node, knowledge: Knowledge) -> bool:
     """Whether an expression makes a tensor of zeros."""
-    while node[0] == "call" and node[2][0] == "attr" and node[2][3] in ("to", "cuda", "double", "float", "long"):
+    while node[0] == "call" and node[2][0] == "attr" and knowledge.matches("casts", node[2][3]):
         node = node[2][2]
     if node[0] != "call":
         return False
@@ -316,17 +303,17 @@ def kind_of(node: Node, body: list[Node], knowledge: Knowledge, depth: int = 0) 
     if node[2][0] == "name":
         return {"len": "int", "int": "int", "float": "number"}.get(name, "")
     if name == "item":
-        return "int" if _counts(node[2][2], body) else "number"
-    if name in ("numel", "nelement") or (name == "size" and len(node[3]) == 1):
+        return "int" if _counts(node[2][2], body, knowledge) else "number"
+    if knowledge.matches("counts_elements", name) or (name == "size" and len(node[3]) == 1):
         return "int"
     if any(one[0] in ("name", "attr") and knowledge.matches("array_name", str(one[-1])) for one in walk(body)):
         return ""
-    if knowledge.matches("tensor_function", text_of(node[2])) or name in SUMMING:
+    if knowledge.matches("tensor_function", text_of(node[2])) or knowledge.matches("sums_up", name):
         return "tensor"
-    return kind_of(node[2][2], body, knowledge, depth + 1) if name in SAME_KIND else ""
+    return kind_of(node[2][2], body, knowledge, depth + 1) if knowledge.matches("same_kind", name) else ""
 
 
-def _counts(node: Node, body: list[Node]) -> bool:
+def _counts(node: Node, body: list[Node], knowledge: Knowledge) -> bool:
     """Whether a tensor is the number of true elements of a comparison."""
     if node[0] != "call" or node[2][0] != "attr" or node[2][3] != "sum":
         return False
@@ -338,13 +325,15 @@ def _counts(node: Node, body: list[Node]) -> bool:
             if one[0] == "assign" and any(target_names(target) == {inner[2]} for target in one[2])
         ]
         inner = bound[0] if len(bound) == 1 else inner
-    return inner[0] == "cmp" or (inner[0] == "call" and last_of(inner[2]) in ("eq", "ne", "gt", "lt"))
+    return inner[0] == "cmp" or (inner[0] == "call" and knowledge.matches("compares", last_of(inner[2])))
 
 
-def _placed(node: Node) -> bool:
+def _placed(node: Node, knowledge: Knowledge) -> bool:
     """Whether an expression puts a tensor on a device."""
     while node[0] == "call":
-        if any(name == "device" for name, _ in node[4]) or (node[2][0] == "attr" and node[2][3] in ("to", "cuda")):
+        if any(name == "device" for name, _ in node[4]) or (
+            node[2][0] == "attr" and knowledge.matches("moves_to_device", node[2][3])
+        ):
             return True
         if node[2][0] != "attr" or node[2][2][0] != "call":
             return False
