@@ -270,17 +270,22 @@ class DuplicateRootCenteringCheck(Check):
             marker = next((self.marked[site] for site in sites if site in self.marked), None)
             if marker is not None:
                 found.trace = (*earlier.steps, marker, here)
-        known = self.found.get((path, node[1]))
-        if known is None or (harm and not known.harm):
-            self.found[(path, node[1])] = found
-        if known is not None:
-            kept = self.found[(path, node[1])]
-            kept.refusal = known.refusal or found.refusal
-            kept.caution = known.caution or found.caution
-            kept.earlier = known.earlier | found.earlier
-            kept.loaders = known.loaders | found.loaders if known.loaders and found.loaders else None
-            if (known.relation, known.harm) != (found.relation, found.harm):
-                kept.refusal = kept.refusal or "joints that were centred in different ways come here"
+        self._keep(found)
+
+    def _keep(self, found: Again) -> None:
+        """Take in a second centring; where one is known at the same place, what is said holds for both."""
+        site = (found.path, found.node[1])
+        known = self.found.get(site)
+        if known is None:
+            self.found[site] = found
+            return
+        kept = self.found[site] = found if found.harm and not known.harm else known
+        kept.refusal = known.refusal or found.refusal
+        kept.caution = known.caution or found.caution
+        kept.earlier = known.earlier | found.earlier
+        kept.loaders = known.loaders | found.loaders if known.loaders and found.loaders else None
+        if (known.relation, known.harm) != (found.relation, found.harm):
+            kept.refusal = kept.refusal or "joints that were centred in different ways come here"
 
     def _doubt(self, event: BinaryEvent, earlier: Tag, root: str) -> str:
         """Why it is not certain that all that comes here is centred at one root."""

@@ -10,6 +10,7 @@ from ddplint.rules.rank0.rows import Rows
 from ddplint.rules.rank0.seen import Loop, Plan
 from ddplint.rules.rank0.sums import Sums
 from ddplint.rules.repairs import Refused, listed
+from ddplint.rules.scopes import home_of
 from ddplint.rules.statements import Node, addition, stored_by, target_names, text_of, walk
 
 
@@ -26,8 +27,28 @@ class Accelerated:
     def plan(self, loop: Loop, where: Where) -> Plan:
         """`gather_for_metrics` of what the loop's sums and metrics are computed from, before the first of them."""
         body = loop.node[4]
-        function = loop.scope.function
-        accelerator = self.seen.accelerators.get((where.module.path, function.position if function is not None else 0))
+        accelerator = self._accelerator(loop, where)
+        feeding = self._feeding(loop, where)
+        targets = [target for number in feeding if (target := addition(body[number])[0]) is not None]
+        sums = {text_of(target) for target in targets}
+        names = self._read_by(feeding, loop, sums)
+        for number in range(feeding[0], len(body)):
+            if number not in feeding and any(node[0] == "name" and node[2] in names for node in walk([body[number]])):
+                raise Refused("the values that have to be gathered are read by other statements, too")
+        if self.sums.divisors(loop, where, self.reach.after(where), sums):
+            raise Refused("a sum is divided by the number of batches of one process")
+        given = ", ".join(names)
+        gathered = f"({given})" if len(names) > 1 else given
+        code = f"{given} = {accelerator}.gather_for_metrics({gathered})"
+        action = Action("insert-before", span_of(where.module.path, body[feeding[0]][1]), (("code", code),))
+        return Plan(
+            [action],
+            f"gather {listed([f'`{one}`' for one in names])} with `gather_for_metrics`, which cuts the padding",
+        )
+
+    def _accelerator(self, loop: Loop, where: Where) -> str:
+        """Code for the accelerator; refused where batches may not be gathered as they are."""
+        accelerator = self.seen.accelerators.get((where.module.path, home_of(loop.scope)[1]))
         if not accelerator:
             raise Refused("no accelerator is in view where the loop over the loader stands")
         for origin in loop.origins:
@@ -38,29 +59,32 @@ class Accelerated:
             raise Refused(
                 "the processes may take other numbers of batches (`even_batches`), and a gather may wait for ever"
             )
+        return accelerator
+
+    def _feeding(self, loop: Loop, where: Where) -> list[int]:
+        """Which statements of a loop add to sums or feed metrics, by number."""
+        body = loop.node[4]
         varying = self.seen.varying.get(place_of(where), set())
-        feeding = [number for number, one in enumerate(body) if addition(one)[0] is not None or self._feeds(one)]
+        feeding = [number for number, one in enumerate(body) if self._adds(one)]
         if not feeding:
             raise Refused("no sum or metric is fed in the loop itself")
         if any(self.reach.leaves(one, varying) for one in body):
             raise Refused("a process may leave a round of the loop before the place where all processes have to meet")
         for number, one in enumerate(body):
-            if (
-                number not in feeding
-                and number > feeding[0]
-                and any(addition(node)[0] is not None or self._feeds(node) for node in walk([one]))
-            ):
+            if number not in feeding and number > feeding[0] and any(self._adds(node) for node in walk([one])):
                 raise Refused("sums are added to under a condition")
-        batch = target_names(loop.node[2])
+        return feeding
+
+    def _adds(self, node: Node) -> bool:
+        return addition(node)[0] is not None or self._feeds(node)
+
+    def _read_by(self, feeding: list[int], loop: Loop, sums: set[str]) -> list[str]:
+        """The names that those statements read of a round; refused where one may not have a row per sample."""
+        body, batch = loop.node[4], target_names(loop.node[2])
         inner = batch.union(*(stored_by(node) for node in walk(body)))
-        targets = [target for number in feeding if (target := addition(body[number])[0]) is not None]
-        sums = {text_of(target) for target in targets}
+        read = [node[2] for number in feeding for node in walk([body[number]]) if node[0] == "name"]
+        names = [name for name in dict.fromkeys(read) if name in inner - sums]
         rows = Rows(loop, self.knowledge, True)
-        names: list[str] = []
-        for number in feeding:
-            for node in walk([body[number]]):
-                if node[0] == "name" and node[2] in inner - sums and node[2] not in names:
-                    names.append(node[2])
         for name in names:
             if name in batch and loop.node[2][0] != "tuple":
                 raise Refused(f"`{name}` is a whole batch, of which it is not known what can be gathered")
@@ -68,23 +92,7 @@ class Accelerated:
                 raise Refused(f"whether `{name}` has one row per sample, as what is gathered must have, is not known")
         if not names:
             raise Refused("what the sums are computed from is not in view")
-        for number in range(feeding[0], len(body)):
-            if number not in feeding and any(node[0] == "name" and node[2] in names for node in walk([body[number]])):
-                raise Refused("the values that have to be gathered are read by other statements, too")
-        if self.sums.divisors(loop, where, self.reach.after(where), sums):
-            raise Refused("a sum is divided by the number of batches of one process")
-        first = body[feeding[0]]
-        given = ", ".join(names)
-        code = (
-            f"{given} = {accelerator}.gather_for_metrics(({given}))"
-            if len(names) > 1
-            else f"{given} = {accelerator}.gather_for_metrics({given})"
-        )
-        action = Action("insert-before", span_of(where.module.path, first[1]), (("code", code),))
-        return Plan(
-            [action],
-            f"gather {listed([f'`{one}`' for one in names])} with `gather_for_metrics`, which cuts the padding",
-        )
+        return names
 
     def _samplers_of(self, loader: Made) -> bool:
         return loader.argument(3, "sampler") is not None or loader.argument(4, "batch_sampler") is not None

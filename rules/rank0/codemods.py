@@ -36,53 +36,40 @@ def _sum_over_ranks(file: FileRewriter, action: Action) -> None:
         if given["single"]:
             before.append(f"{batches} = {given['length']}")
     if numbers:
-        torch = file.add_import("torch", where=statement)
-        totals = file.fresh_name("totals")
-        device = _device(file, given["device"])
-        dtype = "" if given["whole"] else f"dtype={torch}.float64, "
-        if len(numbers) == 1:
-            rows.append(f"{totals} = {torch}.tensor({values[0]}, {dtype}device={device})")
-            rows.append(f"{dist}.all_reduce({totals})")
-            rows.append(f"{numbers[0]} = {totals}.item()")
-        else:
-            rows.append(f"{totals} = {torch}.tensor([{', '.join(values)}], {dtype}device={device})")
-            rows.append(f"{dist}.all_reduce({totals})")
-            rows.append(f"{', '.join(numbers)} = {totals}.tolist()")
-        rows += [f"{name} = int({name})" for name in given["integers"].split()]
-        rows += given.get("following", "").split("\n") if given.get("following") else []
+        rows += _summed_numbers(file, statement, numbers, values, given, dist)
     file.insert_after(statement, "\n".join([*before, *_if_distributed(rows, given, dist)]))
+
+
+def _summed_numbers(
+    file: FileRewriter, where: cst.CSTNode, names: list[str], values: list[str], given: dict[str, str], dist: str
+) -> list[str]:
+    """Statements that all-reduce the values of names through one tensor."""
+    torch = file.add_import("torch", where=where)
+    totals = file.fresh_name("totals")
+    device = _device(file, given["device"])
+    dtype = "" if given["whole"] else f"dtype={torch}.float64, "
+    single = len(names) == 1
+    sent = values[0] if single else f"[{', '.join(values)}]"
+    rows = [
+        f"{totals} = {torch}.tensor({sent}, {dtype}device={device})",
+        f"{dist}.all_reduce({totals})",
+        f"{', '.join(names)} = {totals}.{'item' if single else 'tolist'}()",
+        *(f"{name} = int({name})" for name in given["integers"].split()),
+    ]
+    return [*rows, *given["following"].split("\n")] if given.get("following") else rows
 
 
 def _gather_collected(file: FileRewriter, action: Action) -> None:
     """Gather lists after the loop that fills them, or what is made of them after the statements that make it."""
-    import libcst as cst
-
     given = dict(action.arguments)
     statement = file.statement_at(action.span)
     room = _room(file, statement)
     dist = file.add_import("torch.distributed", alias="dist", where=statement)
     tensors, arrays = given.get("tensors", "").split(), given.get("arrays", "").split()
-    before: list[str] = []
-    callees: dict[str, str] = {}
-    for row in filter(None, given.get("joined", "").split(";")):
-        name, _, place = row.partition("=")
-        call = file.call_at(place_of_argument(action, place))
-        callees.setdefault(name, file.code_of(call.func))
-        statement_there = file.parent(call)
-        if isinstance(statement_there, cst.Assign) and file.code_of(statement_there.targets[0].target) == name:
-            file.remove(statement_there)
-        else:
-            file.replace(call, name)
-    through = f".to({_device(file, given['through'])})" if given["through"] else ""
-    for name in [*tensors, *arrays]:
-        if name in callees:
-            before.append(f"{name} = {callees[name]}({name}){through}")
-        elif through:
-            before.append(f"{name} = {name}{through}")
-    rows: list[str] = []
+    callees = _unjoined(file, action, given.get("joined", ""))
+    before = _joined(file, [*tensors, *arrays], callees, given)
+    rows = _gathered_tensors(file, statement, tensors, given, dist) if tensors else []
     even = bool(given["even"])
-    if tensors:
-        rows += _gathered_tensors(file, statement, tensors, given, dist)
     if arrays:
         numpy = file.add_import("numpy", alias="np", where=statement)
         merged = f"{numpy}.concatenate({{parts}})"
@@ -101,6 +88,40 @@ def _gather_collected(file: FileRewriter, action: Action) -> None:
         rows += _gathered(names, names, values, dist, room)
     rows = _named(file, statement, rows)
     file.insert_after(statement, "\n".join([*before, *_if_distributed(rows, given, dist)]))
+
+
+def _unjoined(file: FileRewriter, action: Action, joined: str) -> dict[str, str]:
+    """Take away the calls that make one tensor of each list; what they call, by the name of the list."""
+    import libcst as cst
+
+    callees: dict[str, str] = {}
+    for row in filter(None, joined.split(";")):
+        name, _, place = row.partition("=")
+        call = file.call_at(place_of_argument(action, place))
+        callees.setdefault(name, file.code_of(call.func))
+        statement = file.parent(call)
+        if isinstance(statement, cst.Assign) and file.code_of(statement.targets[0].target) == name:
+            file.remove(statement)
+        else:
+            file.replace(call, name)
+    return callees
+
+
+def _joined(file: FileRewriter, names: list[str], callees: dict[str, str], given: dict[str, str]) -> list[str]:
+    """Statements that make one tensor of each list right away, on the device through which it is sent."""
+    through = _through(file, given)
+    rows = []
+    for name in names:
+        if name in callees:
+            rows.append(f"{name} = {callees[name]}({name}){through}")
+        elif through:
+            rows.append(f"{name} = {name}{through}")
+    return rows
+
+
+def _through(file: FileRewriter, given: dict[str, str]) -> str:
+    """Code that moves a tensor to the device through which it is sent, if to any."""
+    return f".to({_device(file, given['through'])})" if given["through"] else ""
 
 
 def _gather_fed(file: FileRewriter, action: Action) -> None:
@@ -123,31 +144,19 @@ def _gather_fed(file: FileRewriter, action: Action) -> None:
     body = _body_of(file, branch, [(span, named[name]) for name, span in spans])
     test = file.code_of(branch.test)
     file.insert_before(statement, f"{collected} = []")
-    through = f".to({_device(file, given['through'])})" if given["through"] else ""
-    # kept on the CPU meanwhile
-    moved = given["moved"].split()
-    if moved:
-        device = _device(file, given["device"])
-        back = ", ".join(f"{named[name]}.to({device})" for name in moved)
-        body.insert(0, f"{', '.join(named[name] for name in moved)} = {back}")
-    arrays = [named[name] for name in given["arrays"].split()]
-    if arrays:
-        body.insert(0, f"{', '.join(arrays)} = {', '.join(f'{name}.numpy()' for name in arrays)}")
-    kept = []
-    for name in named:
-        code = codes.get(name, name)
-        code = f"{code}.cpu()" if name in [*given["to_cpu"].split(), *moved] else code
-        kept.append(f"{torch}.from_numpy({code})" if named[name] in arrays else code)
+    moved, arrays = [[named[name] for name in given[kind].split()] for kind in ("moved", "arrays")]
+    body = [*_restored(file, moved, arrays, given), *body]
+    sent = {own: codes.get(name, name) for name, own in named.items()}
+    away = [*moved, *(named[name] for name in given["to_cpu"].split())]
+    # on the CPU meanwhile
+    sent = {own: f"{code}.cpu()" if own in away else code for own, code in sent.items()}
+    kept = [f"{torch}.from_numpy({code})" if own in arrays else code for own, code in sent.items()]
     given["moved"] = ""
-    if len(names) == 1:
-        file.replace(branch, f"{collected}.append({kept[0]})")
-        rows = [f"{gathered[0]} = {torch}.cat({collected}){through}"]
-        feed = [f"for {names[0]} in {gathered[0]}.split({given['batch']}):"]
-    else:
-        file.replace(branch, f"{collected}.append(({', '.join(kept)}))")
-        rows = [f"{', '.join(gathered)} = ({torch}.cat(values){through} for values in zip(*{collected}))"]
-        parts = ", ".join(f"{name}.split({given['batch']})" for name in gathered)
-        feed = _fitted(f"for {', '.join(names)} in zip(", parts, "):", _room(file, statement) - 4)
+    item = kept[0] if len(kept) == 1 else f"({', '.join(kept)})"
+    file.replace(branch, f"{collected}.append({item})")
+    rows, feed = _whole(
+        names, gathered, collected, given, f"{torch}.cat", _through(file, given), _room(file, statement)
+    )
     merged = _gathered_tensors(file, statement, gathered, given | {"even": "yes"}, dist)
     rows += _if_distributed(_named(file, statement, merged), given, dist)
     loop = [*feed, *(f"    {row}" for row in body)]
@@ -156,6 +165,29 @@ def _gather_fed(file: FileRewriter, action: Action) -> None:
     else:
         rows += [f"if {test}:", *(f"    {row}" for row in loop)]
     file.insert_after(statement, "\n".join(rows))
+
+
+def _whole(
+    names: list[str], gathered: list[str], collected: str, given: dict[str, str], cat: str, through: str, room: int
+) -> tuple[list[str], list[str]]:
+    """Statements that make tensors of what was collected, and the head of a loop over their batches."""
+    if len(names) == 1:
+        rows = [f"{gathered[0]} = {cat}({collected}){through}"]
+        return rows, [f"for {names[0]} in {gathered[0]}.split({given['batch']}):"]
+    rows = [f"{', '.join(gathered)} = ({cat}(values){through} for values in zip(*{collected}))"]
+    parts = ", ".join(f"{name}.split({given['batch']})" for name in gathered)
+    return rows, _fitted(f"for {', '.join(names)} in zip(", parts, "):", room - 4)
+
+
+def _restored(file: FileRewriter, moved: list[str], arrays: list[str], given: dict[str, str]) -> list[str]:
+    """Statements by which a branch gets its values as they were: arrays, and tensors on their device."""
+    rows = []
+    if arrays:
+        rows.append(f"{', '.join(arrays)} = {', '.join(f'{name}.numpy()' for name in arrays)}")
+    if moved:
+        device = _device(file, given["device"])
+        rows.append(f"{', '.join(moved)} = {', '.join(f'{name}.to({device})' for name in moved)}")
+    return rows
 
 
 def _named(file: FileRewriter, where: cst.CSTNode, rows: list[str]) -> list[str]:

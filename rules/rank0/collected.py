@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from ddplint.findings import Action
 from ddplint.flow.knowledge import Knowledge
 from ddplint.rules.base import span_of
-from ddplint.rules.rank0.gather import NO_DEVICE, Gathering, after_with, unconditional
+from ddplint.rules.rank0.gather import NO_DEVICE, Gathering, unconditional
 from ddplint.rules.rank0.loaders import SHARES
-from ddplint.rules.rank0.reach import Where, place_of
+from ddplint.rules.rank0.reach import Where, after_with, place_of
 from ddplint.rules.rank0.rows import Rows
 from ddplint.rules.rank0.seen import Loop, Plan, Use
 from ddplint.rules.rank0.sums import begun_before, kind_of
@@ -96,13 +96,8 @@ class Collected(Gathering):
         after = self.reach.after(where)
         joined = {one.name: self._joined(one, after) for one in tensors}
         assigned = self._assigned(tensors, joined, where, anchor)
-        given = self.gather.common(use, loop, [one.name for one in made if not one.on_cpu]) | {
-            "tensors": " ".join(one.name for one in made if one.kind == "tensor"),
-            "arrays": " ".join(one.name for one in made if one.kind == "array"),
-            "rows": " ".join(one.name for one in made if one.kind == "row"),
-            "numbers": " ".join(one.name for one in made if one.kind == "number"),
-            "even": "yes" if even else "",
-        }
+        given = self.gather.common(use, loop, [one.name for one in made if not one.on_cpu]) | _by_kind(made)
+        given["even"] = "yes" if even else ""
         if even and any(one.kind != "number" for one in made):
             given["count"] = f"len({self.gather.loader_text(loop)}.dataset)"
         path = where.module.path
@@ -212,6 +207,12 @@ class Collected(Gathering):
                 return []
             found.append(statement)
         return found if len(found) == len(tensors) else []
+
+
+def _by_kind(made: list[_List]) -> dict[str, str]:
+    """The names of lists by what they hold, as a codemod is told them."""
+    kinds = {"tensors": "tensor", "arrays": "array", "rows": "row", "numbers": "number"}
+    return {title: " ".join(one.name for one in made if one.kind == kind) for title, kind in kinds.items()}
 
 
 def _filled_by(node: Node, knowledge: Knowledge) -> str:

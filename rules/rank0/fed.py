@@ -6,13 +6,17 @@ from keyword import iskeyword
 
 from ddplint.findings import Action
 from ddplint.rules.base import span_of
-from ddplint.rules.rank0.gather import Gathering, after_with, bound_by
-from ddplint.rules.rank0.reach import Where, place_of
+from ddplint.rules.rank0.gather import Gathering, bound_by
+from ddplint.rules.rank0.reach import Where, after_with, place_of
+from ddplint.rules.rank0.rows import Rows
 from ddplint.rules.rank0.seen import Loop, Plan, Use
 from ddplint.rules.repairs import Refused, listed, place_argument
 from ddplint.rules.statements import Node, first_reads, names_in, names_of, spelled, target_names, walk
 
 _MEMORY = "all ranks' predictions are in memory at once, on every rank"
+
+# a name, the expression that it stands for, and where a branch reads that
+Item = tuple[str, Node, list[Node]]
 
 
 class Fed(Gathering):
@@ -38,17 +42,7 @@ class Fed(Gathering):
         self._plain_branch(loop, where, branch)
         rows = self.gather.rows(loop)
         items = self._items(loop, where, branch)
-        for name, node, _ in items:
-            if not rows.has(node):
-                raise Refused(
-                    f"whether `{name}`, which rank 0's branch reads, has one row per sample is not known, and only "
-                    "such values can be put in dataset order"
-                )
-        for node in walk(branch[3]):
-            if node[0] == "call" and any(self.knowledge.matches("model_name", name) for name in names_of(node[2])):
-                raise Refused("rank 0 alone calls a model in the branch, and would do so for all ranks' batches")
-        if loop.recorded:
-            raise Refused("what the loop collects may carry graphs, for it does not run under `no_grad`")
+        self._allowed(items, rows, loop, branch)
         plan = Plan([], "", self.loaders.sampling(use))
         if not self.loaders.take_turns(use):
             raise Refused("the ranks may have other numbers of batches, and these have to be merged batch by batch")
@@ -75,6 +69,20 @@ class Fed(Gathering):
         )
         return plan
 
+    def _allowed(self, items: list[Item], rows: Rows, loop: Loop, branch: Node) -> None:
+        """Refuse where what a branch reads cannot be gathered, or what it does must not be done for all ranks."""
+        for name, node, _ in items:
+            if not rows.has(node):
+                raise Refused(
+                    f"whether `{name}`, which rank 0's branch reads, has one row per sample is not known, and only "
+                    "such values can be put in dataset order"
+                )
+        for node in walk(branch[3]):
+            if node[0] == "call" and any(self.knowledge.matches("model_name", name) for name in names_of(node[2])):
+                raise Refused("rank 0 alone calls a model in the branch, and would do so for all ranks' batches")
+        if loop.recorded:
+            raise Refused("what the loop collects may carry graphs, for it does not run under `no_grad`")
+
     def _plain_branch(self, loop: Loop, where: Where, branch: Node) -> None:
         body = loop.node[4]
         held = body
@@ -96,7 +104,7 @@ class Fed(Gathering):
         if any(self.reach.leaves(one, varying) for one in body):
             raise Refused("a rank may leave a round of the loop before the values are collected")
 
-    def _items(self, loop: Loop, where: Where, branch: Node) -> list[tuple[str, Node, list[Node]]]:
+    def _items(self, loop: Loop, where: Where, branch: Node) -> list[Item]:
         """What a branch reads of the round: names, or entries `batch["image"]` with all places that read them."""
         inside = {id(node) for node in walk([branch])}
         others = [node for node in walk(loop.node[4]) if id(node) not in inside]
@@ -108,14 +116,14 @@ class Fed(Gathering):
         lasting = (own & (kept | bound) - self._running(branch)) | (reads & after)
         if lasting:
             raise Refused(f"`{sorted(lasting)[0]}` of rank 0's branch is read outside it, too")
-        found: dict[str, tuple[str, Node, list[Node]]] = {}
+        found: dict[str, Item] = {}
         for name in dict.fromkeys(one[2] for one in walk(branch[3]) if one[0] == "name" and one[2] in reads):
             entries = [one for one in walk(branch[3]) if _names_entry(one) and one[2][2] == name]
             if len(entries) == len([one for one in walk(branch[3]) if one[0] == "name" and one[2] == name]):
                 for one in entries:
                     key = one[3][2]
                     taken = key in bound | own | reads
-                    item: tuple[str, Node, list[Node]] = (f"{name}_{key}" if taken else key, one, [])
+                    item: Item = (f"{name}_{key}" if taken else key, one, [])
                     found.setdefault(f"{name}[{key}]", item)[2].append(one)
             else:
                 found[name] = (name, ["name", 0, name], [])

@@ -143,17 +143,6 @@ class Gathering:
         self.knowledge = gather.knowledge
 
 
-def after_with(loop: Loop, where: Where) -> Node:
-    """The loop, or the outermost `with` that it ends."""
-    anchor = loop.node
-    for number in range(len(where.around) - 2, -1, -1):
-        statement, inner = where.around[number][2], where.around[number + 1]
-        if statement[0] != "with" or inner[1] != len(inner[0]) - 1:
-            break
-        anchor = statement
-    return anchor
-
-
 def unconditional(block: list[Node]) -> list[Node]:
     """The statements of a block that are always carried out."""
     found: list[Node] = []

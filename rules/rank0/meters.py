@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from ddplint.findings import Action
 from ddplint.rules.base import span_of
-from ddplint.rules.rank0.gather import Gathering, after_with
-from ddplint.rules.rank0.reach import Where
+from ddplint.rules.rank0.gather import Gathering
+from ddplint.rules.rank0.reach import Where, after_with
 from ddplint.rules.rank0.seen import Loop, Plan, Use
 from ddplint.rules.rank0.sums import begun_before, kind_of
 from ddplint.rules.repairs import Refused, listed
@@ -68,29 +68,32 @@ class Meters(Gathering):
             plan.actions.append(Action("insert-after", span, (("code", code),)))
         others = [one for one in meters if not one.method]
         if others:
-            device = self.loaders.device(loop)
-            if not device:
-                raise Refused("the device on which the ranks' numbers have to be added up is not in view")
-            sums = [f"{one.name}.{name}" for one in others for name in one.sums]
-            quotients = [
-                f"{one.name}.{name} = {one.name}.{above} / {one.name}.{below}"
-                for one in others
-                for name, above, below in one.quotients
-            ]
-            given = {
-                "tensors": "",
-                "numbers": " ".join(sums),
-                "whole": "",
-                "integers": " ".join(one for one in sums if one in read and one.endswith("count")),
-                "length": "",
-                "lengths": "",
-                "device": device,
-                "single": "yes" if single else "",
-                "following": "\n".join(quotients),
-            }
-            plan.actions.append(Action("sum-over-ranks", span, tuple(given.items())))
+            plan.actions.append(Action("sum-over-ranks", span, tuple(self._summed(others, loop, read, single).items())))
         plan.message = f"reduce {listed([f'`{one.name}`' for one in meters])} over all ranks after the loop"
         return plan
+
+    def _summed(self, meters: list[Meter], loop: Loop, read: set[str], single: bool) -> dict[str, str]:
+        """What a codemod is told of meters whose sums are all-reduced from outside; `read` are those read later."""
+        device = self.loaders.device(loop)
+        if not device:
+            raise Refused("the device on which the ranks' numbers have to be added up is not in view")
+        sums = [f"{one.name}.{name}" for one in meters for name in one.sums]
+        quotients = [
+            f"{one.name}.{name} = {one.name}.{above} / {one.name}.{below}"
+            for one in meters
+            for name, above, below in one.quotients
+        ]
+        return {
+            "tensors": "",
+            "numbers": " ".join(sums),
+            "whole": "",
+            "integers": " ".join(one for one in sums if one in read and one.endswith("count")),
+            "length": "",
+            "lengths": "",
+            "device": device,
+            "single": "yes" if single else "",
+            "following": "\n".join(quotients),
+        }
 
     def _adds_up(self, name: str, path: str, call: Node) -> Meter | None:
         """A meter whose class does nothing but add what it is fed; None where it may do anything else."""

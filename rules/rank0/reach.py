@@ -289,3 +289,14 @@ class Reach:
 def place_of(where: Where) -> tuple[str, int]:
     """The function of a place, as names that differ between ranks are kept by."""
     return where.module.path, where.function.position if where.function is not None else 0
+
+
+def after_with(loop: Loop, where: Where) -> Node:
+    """The loop, or the outermost `with` that it ends."""
+    anchor = loop.node
+    for number in range(len(where.around) - 2, -1, -1):
+        statement, inner = where.around[number][2], where.around[number + 1]
+        if statement[0] != "with" or inner[1] != len(inner[0]) - 1:
+            break
+        anchor = statement
+    return anchor

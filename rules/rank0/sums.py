@@ -9,7 +9,7 @@ from ddplint.findings import Action
 from ddplint.flow.knowledge import Knowledge
 from ddplint.rules.base import span_of
 from ddplint.rules.rank0.loaders import Loaders, device_of_module
-from ddplint.rules.rank0.reach import Reach, Where, place_of
+from ddplint.rules.rank0.reach import Reach, Where, after_with, place_of
 from ddplint.rules.rank0.seen import Loop, Plan, Use
 from ddplint.rules.repairs import Refused, listed, place_argument
 from ddplint.rules.scopes import body_of
@@ -62,14 +62,9 @@ class Sums:
         device = self._device(loop, sums)
         single = not self.loaders.always_distributed(use)
         plan = Plan([], "", self.loaders.sampling(use))
-        anchor = loop.node
-        if all(one.made or one.kind != "tensor" for one in sums):
-            # after the `with` that the loop ends
-            for block, index, statement in reversed(where.around[:-1]):
-                inner = where.around[where.around.index((block, index, statement)) + 1]
-                if statement[0] != "with" or inner[1] != len(inner[0]) - 1:
-                    break
-                anchor = statement
+        # a tensor that the `with` around the loop made may be gone after it
+        outside = all(one.made or one.kind != "tensor" for one in sums)
+        anchor = after_with(loop, where) if outside else loop.node
         batches = self.divisors(loop, where, after, {one.name for one in sums})
         if batches:
             plan.reasons.append(
@@ -112,6 +107,27 @@ class Sums:
     def _sums(self, loop: Loop, where: Where, after: list[Node], lists: frozenset[str]) -> list[_Sum]:
         """The names that the loop adds to and that are read after it; refused where other values of it are read."""
         body = loop.node[4]
+        added, stored = self._added(body, after)
+        stored |= target_names(loop.node[2])
+        reads = first_reads(after, set())
+        for name in sorted(stored & reads):
+            if name in added or name in self.seen.varying.get(place_of(where), ()):
+                raise Refused(
+                    f"`{name}` of the loop's last rounds is read after it, and what it has to become is not known"
+                )
+        self._nothing_collected(body, reads - lists)
+        begun = begun_before(where)
+        sums = [
+            self._sum(name, values, begun.get(name), loop)
+            for name, values in added.items()
+            if name in reads and name not in lists
+        ]
+        if not sums:
+            raise Refused("no sum that the loop adds up is read after it: predictions would have to be gathered")
+        return sums
+
+    def _added(self, body: list[Node], after: list[Node]) -> tuple[dict[str, list[Node]], set[str]]:
+        """What statements add to each name, and the names that they bind otherwise."""
         added: dict[str, list[Node]] = defaultdict(list)
         stored: set[str] = set()
         for node in walk(body):
@@ -125,43 +141,26 @@ class Sums:
                     raise Refused(f"`{text}` is added to in the loop, and who else reads it is not known")
             else:
                 stored |= stored_by(node)
-        stored |= target_names(loop.node[2])
-        reads = first_reads(after, set())
-        for name in sorted(stored & reads):
-            if name in added or name in self.seen.varying.get(place_of(where), ()):
-                raise Refused(
-                    f"`{name}` of the loop's last rounds is read after it, and what it has to become is not known"
-                )
-        self._nothing_collected(body, reads - lists)
-        begun = begun_before(where)
-        sums: list[_Sum] = []
-        for name, values in added.items():
-            if name not in reads or name in lists:
-                continue
-            start = begun.get(name)
-            if start is None:
-                raise Refused(f"`{name}` does not start from zero right before the loop")
-            made = start[0] != "const"
-            if made and not _zero_tensor(start, self.knowledge):
-                raise Refused(f"`{name}` does not start from zero right before the loop")
-            if not made and start[2] != 0:
-                raise Refused(f"`{name}` does not start from zero right before the loop")
-            for value in values:
-                self._additive(value, loop)
-            if made:
-                kind = "tensor"
-            else:
-                kinds = {kind_of(value, body, self.knowledge) for value in values}
-                kinds.add("number" if isinstance(start[2], float) else "int")
-                if "" in kinds:
-                    raise Refused(f"whether `{name}` is a tensor or a number is not known")
-                kind = "tensor" if "tensor" in kinds else "number" if "number" in kinds else "int"
-            if kind == "tensor" and loop.recorded:
-                raise Refused(f"`{name}` may carry a graph, for the loop does not run under `no_grad`")
-            sums.append(_Sum(name, kind, start, made))
-        if not sums:
-            raise Refused("no sum that the loop adds up is read after it: predictions would have to be gathered")
-        return sums
+        return added, stored
+
+    def _sum(self, name: str, values: list[Node], start: Node | None, loop: Loop) -> _Sum:
+        """A name that the loop adds values to, given what it is set to before."""
+        made = start is not None and start[0] != "const"
+        zero = start is not None and (_zero_tensor(start, self.knowledge) if made else start[2] == 0)
+        if start is None or not zero:
+            raise Refused(f"`{name}` does not start from zero right before the loop")
+        for value in values:
+            self._additive(value, loop)
+        kind = "tensor"
+        if not made:
+            kinds = {kind_of(value, loop.node[4], self.knowledge) for value in values}
+            kinds.add("number" if isinstance(start[2], float) else "int")
+            if "" in kinds:
+                raise Refused(f"whether `{name}` is a tensor or a number is not known")
+            kind = "tensor" if "tensor" in kinds else "number" if "number" in kinds else "int"
+        if kind == "tensor" and loop.recorded:
+            raise Refused(f"`{name}` may carry a graph, for the loop does not run under `no_grad`")
+        return _Sum(name, kind, start, made)
 
     def _nothing_collected(self, body: list[Node], reads: set[str]) -> None:
         for node in walk(body):
@@ -275,17 +274,8 @@ def kind_of(node: Node, body: list[Node], knowledge: Knowledge, depth: int = 0) 
     if kind == "const":
         return "int" if type(node[2]) is int else "number" if isinstance(node[2], float) else ""
     if kind == "name":
-        bound = [
-            one[3]
-            for one in walk(body)
-            if one[0] == "assign" and any(node[2] in target_names(target) for target in one[2])
-        ]
-        plain = [
-            one
-            for one in walk(body)
-            if one[0] == "assign" and any(target_names(target) == {node[2]} for target in one[2])
-        ]
-        return kind_of(bound[0], body, knowledge, depth + 1) if len(bound) == len(plain) == 1 else ""
+        bound = _bound_to(node[2], body)
+        return kind_of(bound, body, knowledge, depth + 1) if bound is not None else ""
     if kind == "bin":
         sides = {kind_of(node[3], body, knowledge, depth + 1), kind_of(node[4], body, knowledge, depth + 1)}
         if "" in sides:
@@ -297,8 +287,18 @@ def kind_of(node: Node, body: list[Node], knowledge: Knowledge, depth: int = 0) 
         inner = node[2]
         shape = (inner[0] == "attr" and inner[3] == "shape") or (inner[0] == "call" and last_of(inner[2]) == "size")
         return "int" if shape and node[3][0] == "const" else ""
-    if kind != "call":
-        return ""
+    return _kind_of_call(node, body, knowledge, depth) if kind == "call" else ""
+
+
+def _bound_to(name: str, body: list[Node]) -> Node | None:
+    """What a name is bound to, if statements bind it once and by itself."""
+    assigned = [one for one in walk(body) if one[0] == "assign"]
+    bound = [one[3] for one in assigned if any(name in target_names(target) for target in one[2])]
+    plain = [one for one in assigned if any(target_names(target) == {name} for target in one[2])]
+    return bound[0] if len(bound) == len(plain) == 1 else None
+
+
+def _kind_of_call(node: Node, body: list[Node], knowledge: Knowledge, depth: int) -> str:
     name = last_of(node[2])
     if node[2][0] == "name":
         return {"len": "int", "int": "int", "float": "number"}.get(name, "")

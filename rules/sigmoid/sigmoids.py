@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ddplint.program.program import ClassFacts, FunctionFacts, Module
 from ddplint.rules.repairs import Refused
 from ddplint.rules.sigmoid.change import Change
 from ddplint.rules.sigmoid.places import Stand, place_text
@@ -69,11 +70,16 @@ class Sigmoids:
         owner = next((one for one in module.classes if stand.function.qualname.startswith(f"{one.qualname}.")), None)
         if owner is None:
             return
+        if not self._reads_remain(target[3], owner, module, stand.function, calls):
+            self.change.act("remove-statement", made)
+
+    def _reads_remain(
+        self, name: str, owner: ClassFacts, module: Module, maker: FunctionFacts, calls: set[Spot]
+    ) -> bool:
+        """Whether methods of a class, or of one that is derived from it, read an attribute beside the calls."""
         for one in self.change.places.program.modules:
-            if target[3] not in one.names():
-                continue
-            for facts in one.functions:
-                if target[3] not in facts.names() or facts is stand.function:
+            for facts in one.functions if name in one.names() else ():
+                if name not in facts.names() or facts is maker:
                     continue
                 same = one is module and facts.qualname.startswith(f"{owner.qualname}.")
                 derived = any(
@@ -83,14 +89,14 @@ class Sigmoids:
                     for node in walk(class_.bases)
                 )
                 reads = sum(
-                    node[0] == "attr" and node[3] == target[3]
+                    node[0] == "attr" and node[3] == name
                     for statement, _ in statements_of(facts.body)
                     for node in walk(own_expressions(statement))
                 )
                 here = sum(spot[0] == one.path and self.change.places.stand(spot).function is facts for spot in calls)
                 if (same and reads != here) or (derived and not same):
-                    return
-        self.change.act("remove-statement", made)
+                    return True
+        return False
 
     def _drop_layer(self, made: Spot) -> None:
         stand = self.change.places.stand(made)

@@ -84,10 +84,23 @@ class Walk(Calls):
             return True
         elif kind in ("break", "continue"):
             return True
-        elif kind == "if":
+        elif kind in ("if", "while", "for", "with", "try", "match"):
+            return self._compound(node, env)
+        elif kind == "def":
+            self._closure(self.places.module(self.path).functions[node[2]], node, env)
+        elif kind == "del":
+            for target in node[2]:
+                if target[0] == "name":
+                    env.pop(target[2], None)
+        return False
+
+    def _compound(self, node: Node, env: Env) -> bool:
+        """Run a statement that has blocks; True where control leaves."""
+        kind = node[0]
+        if kind == "if":
             self.use(node[2], env)
             return self._branches(env, [node[3], node[4]])
-        elif kind == "while":
+        if kind == "while":
             self.use(node[2], env)
             self._loop(env, node[3])
             self._block(node[4], env)
@@ -116,12 +129,6 @@ class Walk(Calls):
                 self.use(guard, inner)
                 if not self._block(body, inner):
                     self._set(env, join_environments(env, inner))
-        elif kind == "def":
-            self._closure(self.places.module(self.path).functions[node[2]], node, env)
-        elif kind == "del":
-            for target in node[2]:
-                if target[0] == "name":
-                    env.pop(target[2], None)
         return False
 
     def _set(self, env: Env, other: Env) -> None:
