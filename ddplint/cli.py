@@ -475,7 +475,7 @@ def config_command(
 
 @cli.command("new-rule")
 @click.argument("name", required=False)
-@click.option("--code", help="The rule's code; default: the next after those in the folder.")
+@click.option("--code", metavar="CODE", help="The rule's code; default: the next after those in the folder.")
 @click.option(
     "--into", metavar="FOLDER", type=click.Path(path_type=Path),
     help=f"The folder of rules to write to; default: {FOLDER}, in a checkout of ddplint that itself.",

@@ -304,8 +304,10 @@ def _example_problems(rule: Rule, rules: Sequence[Rule]) -> list[str]:
             for one in check([str(folder)], _SETTINGS, rules=rules).findings
         ]
         program.write_text(rule.documentation.example, encoding="utf-8")
-        findings = check([str(folder)], _SETTINGS, rules=rules).findings
+        result = check([str(folder)], _SETTINGS, rules=rules)
+        findings = result.findings
         codes = {one.code for one in findings}
+        problems += [f"section 'Example': {error}" for error in result.errors]
         if codes != {rule.code}:
             told = ", ".join(sorted(codes)) or "nothing"
             problems.append(f"section 'Example': its program must be reported by {rule.code}; reported: {told}")

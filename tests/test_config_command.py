@@ -217,7 +217,15 @@ def generator() -> Any:
 
 
 @pytest.mark.parametrize(
-    "name", ["configuration.md", "knowledge.md", "ddplint.schema.json", "ddplint-knowledge.schema.json"]
+    "name",
+    [
+        "commands.md",
+        "configuration.md",
+        "ddplint-knowledge.schema.json",
+        "ddplint.schema.json",
+        "knowledge.md",
+        "speed.md",
+    ],
 )
 def test_generated_parts_are_up_to_date(name: str) -> None:
     pages = {path.name: text for path, text in generator().pages()}

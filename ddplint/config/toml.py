@@ -8,6 +8,8 @@ from typing import Any
 
 from ddplint.config.kinds import ConfigError
 
+__all__ = ["read_text", "read_toml", "tomllib"]
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:

@@ -62,6 +62,12 @@ class CallEvent:
     result: Value
     receiver: Value | None = None
 
+    @property
+    def receiver_node(self) -> list[Any] | None:
+        """The facts of the expression whose method is called, or None."""
+        callee = self.node[2]
+        return list(callee[2]) if self.receiver is not None and callee[0] == "attr" else None
+
     def argument(self, index: int, keyword: str) -> Value | None:
         """The argument given by position or keyword, or None."""
         if keyword and keyword in self.keywords:
