@@ -220,7 +220,8 @@ def _package_module(name: str, folder: str) -> ModuleType:
 
 def _modules_below(folder: Path, package: str) -> Iterator[tuple[str, Path]]:
     """Names and files of the modules of a package, without its tests."""
-    for info in sorted(pkgutil.iter_modules([str(folder)]), key=lambda info: info.name):
+    # finders are remembered by path: a relative one would be that of the folder where it was first used
+    for info in sorted(pkgutil.iter_modules([os.path.abspath(folder)]), key=lambda info: info.name):
         if _NO_RULES.fullmatch(info.name):
             continue
         name = f"{package}.{info.name}"
