@@ -453,6 +453,8 @@ def test_closed_stdout_and_ascii_terminal() -> None:
 @pytest.mark.skipif(os.name != "posix", reason="needs signals")
 def test_interrupt_as_a_process() -> None:
     program = f"import sys; sys.path.insert(0, {str(FAKE.parent)!r}); from fake_core import *\n"
+    # a process that was started in the background of a shell inherits that SIGINT is ignored
+    program += "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
     program += "import ddplint.engine as e, time\ne.find_files = lambda *a, **k: (print(flush=True), time.sleep(60))\n"
     program += "with installed(): sys.exit(main(['check']))"
     process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE)

@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
 
@@ -146,8 +147,16 @@ def test_interrupt_leaves_no_temporary_file() -> None:
     assert not list(Path().glob(".*.tmp"))
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """SIGINT raises KeyboardInterrupt, even where whoever started the tests has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @POSIX
-def test_interrupt_waits_for_the_group() -> None:
+def test_interrupt_waits_for_the_group(interruptible: None) -> None:
     for name in "ab":
         Path(f"{name}.py").write_text("pair(1)\n")
     rename = os.replace
@@ -260,6 +269,7 @@ def test_scratch_folders_of_dead_runs_are_removed(tmp_path: Path, monkeypatch: p
 PROGRAM = """
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from ddplint.fixing.write import Write, clean, write_all
 if sys.argv[1] == "named":
