@@ -123,12 +123,11 @@ from ddplint.rules.rank0.codemods import CODEMODS
 from ddplint.rules.rank0.ranks import ranks_of
 from ddplint.rules.rank0.repairs import Repairs
 from ddplint.rules.rank0.seen import Loop, Seen, Use, find, find_all, outer_call
-from ddplint.rules.statements import names_of, text_of
+from ddplint.rules.statements import Node, names_of, text_of
 
 if TYPE_CHECKING:
     from ddplint.rewriting import FileRewriter
 
-Node = list[Any]
 Origins = frozenset[Any]
 
 _ORDER = frozenset({"<", ">", "<=", ">="})

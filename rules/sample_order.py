@@ -5,7 +5,7 @@ An order that nothing is seen to depend on has no consequence.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +15,7 @@ from ddplint.flow.events import Scope
 from ddplint.flow.roles import Loader, Roles, Source
 from ddplint.flow.values import Const, Place
 from ddplint.rules.ranks import Does, in_order
-
-Node = list[Any]
+from ddplint.rules.statements import Node, walk
 
 _RESULTS = {
     AVERAGED: "so the result differs from run to run where the last batch is smaller",
@@ -113,15 +112,15 @@ def next_in_class(scope: Scope, loader: int) -> Place | None:
         return None
     held = {
         _text(target)
-        for node in _walk(function.body)
-        if node[0] == "assign" and any(part[1] == loader for part in _walk(node[3]))
+        for node in walk(function.body)
+        if node[0] == "assign" and any(part[1] == loader for part in walk(node[3]))
         for target in node[2]
         if target[0] == "attr"
     }
     for other in module.functions:
         if other.owner != function.owner:
             continue
-        for node in _walk(other.body):
+        for node in walk(other.body):
             takes = node[0] == "call" and node[2][0] == "name" and node[2][2] == "next" and node[3]
             if takes and _text(node[3][0]) in held:
                 return Place(module.path, node[1], "only the next batch is taken")
@@ -140,7 +139,7 @@ def _node_at(roles: Roles, place: Place) -> Node | None:
     for module in roles.interpreter.program.modules:
         if module.path == place.path:
             for body in [module.statements(), *(function.body for function in module.functions)]:
-                for node in _walk(body):
+                for node in walk(body):
                     if node[0] == "slice" and node[1] == place.position:
                         return node
     return None
@@ -158,14 +157,3 @@ def _text(node: Node) -> str:
     if node[0] == "name":
         return str(node[2])
     return f"{_text(node[2])}.{node[3]}" if node[0] == "attr" else ""
-
-
-def _walk(part: Any) -> Iterator[Node]:
-    """The nodes of a body, nested ones too."""
-    stack = [part]
-    while stack:
-        part = stack.pop()
-        if isinstance(part, list):
-            if len(part) > 1 and isinstance(part[0], str) and isinstance(part[1], int):
-                yield part
-            stack.extend(reversed(part))

@@ -129,13 +129,12 @@ from ddplint.rules.sample_order import (
     of_resharding,
     part_is_scored,
 )
+from ddplint.rules.statements import Node, walk
 
 if TYPE_CHECKING:
     import libcst as cst
 
     from ddplint.rewriting import FileRewriter
-
-Node = list[Any]
 
 _MAX_CALLERS = 3
 
@@ -583,7 +582,7 @@ class Repair:
                 bodies: list[tuple[FunctionFacts | None, list[Node]]] = [(None, module.statements())]
                 bodies += [(function, function.body) for function in module.functions]
                 for function, body in bodies:
-                    for node in _walk(body):
+                    for node in walk(body):
                         if node[0] == "call" and node[1] == place.position:
                             return (module, function), node
         return None
@@ -602,12 +601,12 @@ def _unread(event: CallEvent) -> bool:
     body = function.body if function is not None else module.statements()
     names: list[str] = [
         node[2][0][2]
-        for node in _walk(body)
+        for node in walk(body)
         if node[0] == "assign" and len(node[2]) == 1 and node[2][0][0] == "name" and node[3][:2] == event.node[:2]
     ]
     if len(names) != 1 or (function is None and any(names[0] in one.names() for one in module.functions)):
         return False
-    return [node[0] == "name" and node[2] == names[0] for node in _walk(body)].count(True) == 1
+    return [node[0] == "name" and node[2] == names[0] for node in walk(body)].count(True) == 1
 
 
 def _ignores_index(roles: Roles, dataset: Value) -> bool:
@@ -629,7 +628,7 @@ def _ignores_index(roles: Roles, dataset: Value) -> bool:
 
 
 def _reads(part: Any, name: str) -> bool:
-    return any(node[0] == "name" and node[2] == name for node in _walk(part))
+    return any(node[0] == "name" and node[2] == name for node in walk(part))
 
 
 def _missing(program: Program, module: Module, node: Node) -> bool:
@@ -639,17 +638,6 @@ def _missing(program: Program, module: Module, node: Node) -> bool:
     package, _, name = node[2].rpartition(".")
     found = program.resolve(module, package)
     return found is not None and program.resolve(module, node[2]) is None and not name.startswith("_")
-
-
-def _walk(part: Any) -> Iterator[Node]:
-    """The nodes of a body, nested ones too."""
-    stack = [part]
-    while stack:
-        part = stack.pop()
-        if isinstance(part, list):
-            if len(part) > 1 and isinstance(part[0], str) and isinstance(part[1], int):
-                yield part
-            stack.extend(reversed(part))
 
 
 def _argument(call: Node, keyword: str, index: int) -> Node | None:
@@ -685,7 +673,7 @@ def _index(function: FunctionFacts, row: Node) -> int:
 
 
 def _uses(function: FunctionFacts, name: str) -> int:
-    return sum(node[0] == "name" and node[2] == name for node in _walk(function.body))
+    return sum(node[0] == "name" and node[2] == name for node in walk(function.body))
 
 
 def _switch_off(level: Level, keyword: str, given: Node | None) -> Action:
@@ -709,7 +697,7 @@ def _with_parameter(level: Level, name: str, default: str) -> list[Action]:
     if function.decorators or hook or not function.body:
         raise Refused(f"`{function.name}` is shared with training, and its parameters are not its own to choose")
     if any(row[0] == name for row in function.parameters) or any(
-        node[0] == "name" and node[2] == name for node in _walk(function.body)
+        node[0] == "name" and node[2] == name for node in walk(function.body)
     ):
         raise Refused(f"`{function.name}` is shared with training and uses the name `{name}` already")
     # the same place for every shuffle in the function, so that it gets one parameter
@@ -720,10 +708,10 @@ def _with_parameter(level: Level, name: str, default: str) -> list[Action]:
 def _split_loops(body: list[Node], position: int) -> Iterator[tuple[str, list[str]]]:
     """Variable and constant names of the loops and comprehensions around a place, innermost first."""
     found: list[tuple[str, list[str]]] = []
-    for node in _walk(body):
+    for node in walk(body):
         if node[0] == "comp" and _within(position, node[1]):
             rounds = [(target, iterable) for target, iterable, _ in node[4]]
-        elif node[0] == "for" and any(part[1] == position for part in _walk(node[4]) if part[0] == "call"):
+        elif node[0] == "for" and any(part[1] == position for part in walk(node[4]) if part[0] == "call"):
             rounds = [(node[2], node[3])]
         else:
             continue
@@ -742,7 +730,7 @@ def _bound_to(body: list[Node], name: str) -> Node | None:
     """What a name is bound to, if it is bound once."""
     values: list[Node] = [
         node[3]
-        for node in _walk(body)
+        for node in walk(body)
         if node[0] == "assign" and any(target[0] == "name" and target[2] == name for target in node[2])
     ]
     return values[0] if len(values) == 1 else None
