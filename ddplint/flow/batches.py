@@ -71,10 +71,10 @@ class Batches:
         self.knowledge = interpreter.knowledge
         self.uses: dict[Token, Use] = {}
         self._loops: dict[Token, list[_Loop]] = defaultdict(list)
-        # loops inside them that go through single samples rather than through the names of several numbers
-        self._samples: set[tuple[str, int]] = set()
+        # loops inside them that go through single samples rather than through the names of several numbers, by file
+        self._samples: dict[str, set[int]] = defaultdict(set)
         # models in training mode, by function and name
-        self._training: dict[tuple[int, str], Place] = {}
+        self._training: dict[tuple[str, int, str], Place] = {}
         self._meters: dict[int, tuple[str, str] | None] = {}
 
     def listeners(self) -> dict[str, list[Any]]:
@@ -90,12 +90,12 @@ class Batches:
     def on_call_result(self, event: CallEvent) -> Value | None:
         """The result of a call, tagged if it is a number of one batch."""
         shape = event.callee.shape
+        given = [*event.arguments, *event.keywords.values(), *([event.receiver] if event.receiver is not None else [])]
         if isinstance(shape, FunctionValue):
             self._meter(event, shape)
-            return None
+            return self._returned(event, given)
         if isinstance(shape, Method):
             self._mode(event, shape)
-        given = [*event.arguments, *event.keywords.values(), *([event.receiver] if event.receiver is not None else [])]
         self._library_meter(event)
         kinds = event.effect.kinds if event.effect is not None else frozenset()
         if "mean-reduction" in kinds or self.knowledge.matches("averages_list", event.name):
@@ -109,13 +109,23 @@ class Batches:
             return None
         self._forward(event, origins)
         name = self._number(event, kinds)
-        if not name:
+        if not name or (name != TOTAL and self._by_sample(event.scope, event.node[1])):
             return None
         place = Place(event.scope.module.path, event.node[1], "a number of one batch")
         tag = Tag((place,), event.scope.conditions, origins)
         dropped = (MEAN, SCORE, TOTAL) if name == TOTAL else (TOTAL,)
         kept = {key: one for key, one in event.result.tags.items() if key not in dropped}
         return event.result.with_tags(merge_tags(kept, {name: tag}))
+
+    def _returned(self, event: CallEvent, given: list[Value]) -> Value | None:
+        """What a function of the program gives for one sample is no number of the batch."""
+        if not event.scope.iterating:
+            return None
+        self._forward(event, self._origins(given) & event.scope.iterating)
+        tags = self._deep(event.result)
+        if (MEAN not in tags and SCORE not in tags) or not self._by_sample(event.scope, event.node[1]):
+            return None
+        return self.interpreter.map_tags(event.result, _of_sample)
 
     def _number(self, event: CallEvent, kinds: frozenset[str]) -> str:
         """Which number of the batch a call gives, if any."""
@@ -188,7 +198,7 @@ class Batches:
         if "batch" not in self._deep(event.right):
             return None
         origins = total.origins & event.scope.iterating
-        if not origins:
+        if not origins or self._by_sample(event.scope, event.node[1]):
             return None
         divisor = event.node[4]
         place = Place(event.scope.module.path, event.node[1], "a number of one batch")
@@ -237,6 +247,8 @@ class Batches:
         """`total += number`: the sum is no number of one batch."""
         if not any(name in event.right.tags for name in (MEAN, SCORE, TOTAL)):
             return None
+        if self._by_sample(event.scope, event.node[1]):
+            return event.result.with_tags(_of_sample(event.result.tags))
         if not self._over_batches(event.scope, event.node[2], event.node[1], event.right):
             return None
         self._note(event.scope, event.node[1], event.right, "numbers of single batches are added up here")
@@ -261,18 +273,17 @@ class Batches:
         origins = frozenset().union(*(value.tags[key].origins for key in (MEAN, SCORE, TOTAL) if key in value.tags))
         loops = [loop for token in origins for loop in self._loops[token] if loop.holds(scope, position)]
         if loops:
-            inner = loops[-1].node[4]
-            return not _is_bound(inner, name, own) and not self._by_sample(scope, inner, position)
-        body = scope.function.body if scope.function is not None else []
+            return not _is_bound(loops[-1].node[4], name, own)
         held = target[2] if target[0] == "sub" else target
-        if held[0] != "attr" or _is_bound(body, name, own):
-            return False
-        return not self._by_sample(scope, body, position)
+        return held[0] == "attr" and not _is_bound(scope.function.body if scope.function else [], name, own)
 
-    def _by_sample(self, scope: Scope, body: list[Node], position: int) -> bool:
-        """Whether a place is in a loop over the samples of the batch."""
-        path = scope.module.path
-        return any((path, node[1]) in self._samples and _within(position, node[1]) for node in _loops_in(body))
+    def _by_sample(self, scope: Scope, position: int) -> bool:
+        """Whether a place is in a loop over the samples of a batch."""
+        around = [one for one in self._samples[scope.module.path] if _within(position, one)]
+        if not around:
+            return False
+        loops = [loop.node[1] for rows in self._loops.values() for loop in rows if loop.holds(scope, position)]
+        return any(all(one != loop and _within(one, loop) for loop in loops) for one in around)
 
     def _note(self, scope: Scope, position: int, value: Value, what: str, scores_only: bool = False) -> None:
         for name, kind in ((SCORE, SCORED),) if scores_only else _KINDS:
@@ -288,6 +299,8 @@ class Batches:
 
     def _list_averaged(self, event: CallEvent, given: list[Value]) -> None:
         """The mean of a list of numbers, each of one batch, after the loop that made them."""
+        if "weights" in event.keywords:
+            return
         for value in given:
             if not isinstance(value.shape, (Items, Elements)) and value is not event.receiver:
                 continue
@@ -340,12 +353,8 @@ class Batches:
         score = value.tags.get(SCORE)
         if weighted and (score is None or (score.detail and node is not None and score.detail == _last_name(node))):
             return
-        if not self._by_sample_anywhere(event.scope, event.node[1]):
+        if not self._by_sample(event.scope, event.node[1]):
             self._note(event.scope, event.node[1], value, "numbers of single batches are averaged here", weighted)
-
-    def _by_sample_anywhere(self, scope: Scope, position: int) -> bool:
-        body = scope.function.body if scope.function is not None else scope.module.statements()
-        return self._by_sample(scope, body, position)
 
     # models in training mode
 
@@ -353,16 +362,17 @@ class Batches:
         """`model.train()` and `model.eval()`."""
         if method.name not in ("train", "eval") or len(event.node[3]) > 1:
             return
-        key = (id(event.scope.function), _text(event.node[2][2]))
+        key = (event.scope.module.path, id(event.scope.function), _text(event.node[2][2]))
         told = event.argument(0, "mode")
         if method.name == "eval" or (told is not None and told.constant is not True):
             self._training.pop(key, None)
         else:
-            place = Place(event.scope.module.path, event.node[1], f"`{key[1]}` is in training mode from here on")
+            place = Place(event.scope.module.path, event.node[1], f"`{key[2]}` is in training mode from here on")
             self._training[key] = place
 
     def _forward(self, event: CallEvent, origins: frozenset[Token]) -> None:
-        place = self._training.get((id(event.scope.function), _text(event.node[2])))
+        key = (event.scope.module.path, id(event.scope.function), _text(event.node[2]))
+        place = self._training.get(key)
         if place is None or not event.scope.no_grad:
             return
         for token in origins:
@@ -385,7 +395,7 @@ class Batches:
         if node[0] == "for" and new:
             self._positions(event, new)
         if scope.iterating and not _goes_through_names(node, event.iterable):
-            self._samples.add((scope.module.path, node[1]))
+            self._samples[scope.module.path].add(node[1])
 
     def _positions(self, event: LoopEvent, origins: frozenset[Token]) -> None:
         """`for number, result in enumerate(results): table[number] = result` after the loop over the loader."""
@@ -418,6 +428,13 @@ class Batches:
             if tag is not None:
                 found |= tag.origins
         return found
+
+
+def _of_sample(tags: Tags) -> Tags:
+    """Tags of a number of one sample, or of a sum of such."""
+    kept = {name: tag for name, tag in tags.items() if name not in (MEAN, SCORE)}
+    known = tags.get(MEAN) or tags.get(SCORE)
+    return merge_tags(kept, {TOTAL: known}) if known is not None else tags
 
 
 def _goes_through_names(node: Node, iterable: Value) -> bool:
@@ -474,10 +491,6 @@ def _statements(body: list[Node]) -> Iterator[Node]:
         for part in statement[2:]:
             if isinstance(part, list) and part and isinstance(part[0], list):
                 yield from _statements([one for one in part if one and isinstance(one[0], str)])
-
-
-def _loops_in(body: list[Node]) -> Iterator[Node]:
-    return (statement for statement in _statements(body) if statement[0] == "for")
 
 
 def _is_bound(body: list[Node], name: str, own: Node | None) -> bool:

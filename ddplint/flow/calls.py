@@ -98,8 +98,7 @@ class Calls(Library):
         if isinstance(shape, FunctionValue):
             result = self.call_function(shape, arguments, keywords, node)
             result = self.after_call(shape, arguments, keywords, node, result)
-            self._called(node, "", None, callee, arguments, keywords, result)
-            return result
+            return self._called(node, "", None, callee, arguments, keywords, result)
         if isinstance(shape, ClassValue):
             result = self.instantiate(shape, arguments, keywords, node)
             self._called(node, "", None, callee, arguments, keywords, result)
