@@ -148,13 +148,13 @@ class FakeCore:
 
 
 @contextmanager
-def installed(core: FakeCore | None = None) -> Iterator[FakeCore]:
-    """The engine and the command line use the fake analysis and its rules."""
+def installed(core: FakeCore | None = None, rules: Sequence[Rule] = RULES) -> Iterator[FakeCore]:
+    """The engine and the command line use the fake analysis and these rules."""
     fake = core or FakeCore()
     with (
         mock.patch("ddplint.engine.DefaultCore", lambda: fake),
-        mock.patch("ddplint.engine.discover", lambda: RULES),
-        mock.patch("ddplint.cli.discover", lambda: RULES),
+        mock.patch("ddplint.engine.discover", lambda: rules),
+        mock.patch("ddplint.cli.discover", lambda: rules),
     ):
         yield fake
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
+from support import git
 
 HOME = Path(__file__).parent.parent / "benchmarks" / "accuracy"
 RUN = HOME / "run"
@@ -94,25 +95,19 @@ def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Runner:
     return Runner(tmp_path, capsys)
 
 
-def git(folder: Path, *arguments: str) -> str:
-    identity = ["-c", "user.name=n", "-c", "user.email=e@example.org", "-c", "commit.gpgsign=false"]
-    done = subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, text=True)
-    return done.stdout.strip()
-
-
 @pytest.fixture
 def clones(tmp_path: Path) -> Path:
     """One clone `owner+name`, with the bug in its second commit."""
     folder = tmp_path / "clones" / "owner+name"
     folder.mkdir(parents=True)
-    git(folder, "init", "--quiet")
+    git("init", "--quiet", cwd=folder)
     (folder / "train.py").write_text("x = 1\n")
-    git(folder, "add", ".")
-    git(folder, "commit", "--quiet", "-m", "one")
+    git("add", ".", cwd=folder)
+    git("commit", "--quiet", "-m", "one", cwd=folder)
     (folder / "train.py").write_text(PROGRAM)
     (folder / "weights.bin").write_bytes(b"\0")
-    git(folder, "add", ".")
-    git(folder, "commit", "--quiet", "-m", "two")
+    git("add", ".", cwd=folder)
+    git("commit", "--quiet", "-m", "two", cwd=folder)
     (folder / "train.py").write_text("work = 'in progress'\n")
     return tmp_path / "clones"
 
@@ -130,7 +125,7 @@ def write_labels(folder: Path, *entries: dict[str, Any]) -> Path:
 
 
 def commit_of(clones: Path, revision: str = "HEAD") -> str:
-    return git(clones / "owner+name", "rev-parse", revision)
+    return git("rev-parse", revision, cwd=clones / "owner+name")
 
 
 def untimed(output: str) -> str:
@@ -225,7 +220,7 @@ def test_takes_clones_however_they_lie(tmp_path: Path, clones: Path, run: Runner
     place = tmp_path / "others" / home
     place.parent.mkdir(parents=True)
     (clones / "owner+name" / ".git").rename(place)
-    commit = git(tmp_path, "--git-dir", str(place), "rev-parse", "HEAD")
+    commit = git("--git-dir", str(place), "rev-parse", "HEAD")
     done = run("--labels", write_labels(tmp_path, entry(commit=commit)), clones=tmp_path / "others")
     assert "same-function: 1 / 1 found" in done.out
 
@@ -235,7 +230,7 @@ def test_clones_from_the_network_where_no_folder_is_given(
 ) -> None:
     (tmp_path / "owner").mkdir()
     (clones / "owner+name" / ".git").rename(tmp_path / "owner" / "name.git")
-    commit = git(tmp_path, "--git-dir", "owner/name.git", "rev-parse", "HEAD")
+    commit = git("--git-dir", "owner/name.git", "rev-parse", "HEAD", cwd=tmp_path)
     monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
     monkeypatch.setenv("GIT_CONFIG_KEY_0", f"url.file://{tmp_path}/.insteadOf")
     monkeypatch.setenv("GIT_CONFIG_VALUE_0", "https://github.com/")

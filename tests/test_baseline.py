@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import os
 import stat
-import subprocess
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fake_core import FakeCore, installed
+from support import Run, git
 
 from ddplint.baseline import BASELINE
-from ddplint.cli import main
+
+Edit = Callable[[str], str]
+New = Callable[..., list[tuple[str, int]]]
+
+pytestmark = pytest.mark.usefixtures("project", "core")
 
 TRAIN = """\
 import torch
@@ -33,43 +36,8 @@ class Trainer:
 """
 
 
-class Ran:
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-    @property
-    def rows(self) -> list[tuple[str, int]]:
-        return [(item["filename"], item["location"]["row"]) for item in json.loads(self.out)]
-
-
-@pytest.fixture(autouse=True)
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "project"
-    folder.mkdir()
-    (folder / "pyproject.toml").touch()
-    monkeypatch.chdir(folder)
-    monkeypatch.setenv("DDPLINT_CACHE_DIR", str(tmp_path / "cache"))
-    return folder
-
-
-@pytest.fixture(autouse=True)
-def core() -> Iterator[FakeCore]:
-    with installed() as fake:
-        yield fake
-
-
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Iterator[object]:
-    def call(*arguments: str) -> Ran:
-        code = main(arguments)
-        captured = capsys.readouterr()
-        return Ran(code, captured.out, captured.err)
-
-    yield call
-
-
-@pytest.fixture
-def new(run):  # type: ignore[no-untyped-def]
+def new(run: Run) -> New:
     """The findings that a baseline does not hold back, by file and row."""
     return lambda *arguments: run("check", "--output-format", "json", *arguments).rows
 
@@ -83,7 +51,7 @@ def entries(file: str = BASELINE) -> list[dict[str, object]]:
     return [row for row in json.loads(Path(file).read_text())["findings"] if row]
 
 
-def test_written_then_silent(run, new) -> None:  # type: ignore[no-untyped-def]
+def test_written_then_silent(run: Run, new: New) -> None:
     write("train.py", TRAIN)
     assert run("check").code == 1
     done = run("baseline")
@@ -100,7 +68,7 @@ def test_written_then_silent(run, new) -> None:  # type: ignore[no-untyped-def]
     assert run("check", "--no-baseline").code == 1
 
 
-def test_only_new_ones_are_reported(run, new) -> None:  # type: ignore[no-untyped-def]
+def test_only_new_ones_are_reported(run: Run, new: New) -> None:
     write("train.py", TRAIN)
     run("baseline")
     write("train.py", TRAIN + "\nBUG203(1)\n")
@@ -142,7 +110,7 @@ EDITS = [
 
 
 @pytest.mark.parametrize("edit", EDITS)
-def test_known_through_edits(run, new, edit) -> None:  # type: ignore[no-untyped-def]
+def test_known_through_edits(run: Run, new: New, edit: Edit) -> None:
     write("train.py", TRAIN)
     run("baseline")
     changed = edit(TRAIN)
@@ -162,7 +130,7 @@ def test_known_through_edits(run, new, edit) -> None:  # type: ignore[no-untyped
         ),
     ],
 )
-def test_what_counts_as_new(run, new, edit) -> None:  # type: ignore[no-untyped-def]
+def test_what_counts_as_new(run: Run, new: New, edit: Edit) -> None:
     write("train.py", TRAIN)
     run("baseline")
     write("train.py", edit(TRAIN))
@@ -185,21 +153,21 @@ def step(model, batch):
         pytest.param("def step(model, batch):\n", 2, id="above"),
     ],
 )
-def test_two_copies_in_one_function_one_of_them_new(run, new, after: str, row: int) -> None:  # type: ignore[no-untyped-def]
+def test_two_copies_in_one_function_one_of_them_new(run: Run, new: New, after: str, row: int) -> None:
     write("a.py", TWICE)
     run("baseline")
     write("a.py", TWICE.replace(after, f"{after}    loss = BUG203(batch)\n"))
     assert new() == [("a.py", row)]
 
 
-def test_copy_right_beside_is_new(run, new) -> None:  # type: ignore[no-untyped-def]
+def test_copy_right_beside_is_new(run: Run, new: New) -> None:
     write("a.py", TWICE)
     run("baseline")
     write("a.py", TWICE.replace("    loss = BUG203(batch)\n", "    loss = BUG203(batch)\n" * 2))
     assert len(new()) == 1
 
 
-def test_equal_copies_are_counted(run, new) -> None:  # type: ignore[no-untyped-def]
+def test_equal_copies_are_counted(run: Run, new: New) -> None:
     pair = "x = 1\nBUG203(1)\ny = 2\n"
     write("a.py", pair * 2)
     run("baseline")
@@ -218,7 +186,7 @@ def test_equal_copies_are_counted(run, new) -> None:  # type: ignore[no-untyped-
 
 
 @pytest.mark.parametrize("target", ["renamed.py", "pkg/train.py"])
-def test_file_that_moved(run, new, target: str) -> None:  # type: ignore[no-untyped-def]
+def test_file_that_moved(run: Run, new: New, target: str) -> None:
     write("train.py", TRAIN)
     run("baseline")
     Path(target).parent.mkdir(exist_ok=True)
@@ -231,7 +199,7 @@ def test_file_that_moved(run, new, target: str) -> None:  # type: ignore[no-unty
     assert {row["path"] for row in entries()} == {target}
 
 
-def test_copy_of_a_file_is_new(run, new) -> None:  # type: ignore[no-untyped-def]
+def test_copy_of_a_file_is_new(run: Run, new: New) -> None:
     write("train.py", TRAIN)
     run("baseline")
     write("copy.py", TRAIN)
@@ -240,7 +208,7 @@ def test_copy_of_a_file_is_new(run, new) -> None:  # type: ignore[no-untyped-def
     assert new("--exclude", "train.py") == [("copy.py", 6), ("copy.py", 13)]
 
 
-def test_function_that_moved_to_another_file(run, new) -> None:  # type: ignore[no-untyped-def]
+def test_function_that_moved_to_another_file(run: Run, new: New) -> None:
     write("train.py", TRAIN)
     run("baseline")
     start = TRAIN.index("class")
@@ -249,7 +217,7 @@ def test_function_that_moved_to_another_file(run, new) -> None:  # type: ignore[
     assert new() == []
 
 
-def test_vanished_entries_are_named_and_dropped(run) -> None:  # type: ignore[no-untyped-def]
+def test_vanished_entries_are_named_and_dropped(run: Run) -> None:
     write("train.py", TRAIN)
     write("gone.py", "BUG203(1)\n")
     run("baseline")
@@ -269,7 +237,7 @@ def test_vanished_entries_are_named_and_dropped(run) -> None:  # type: ignore[no
     assert (after.rows, after.err) == ([("new.py", 1)], "")
 
 
-def test_many_vanished_entries_are_cut(run) -> None:  # type: ignore[no-untyped-def]
+def test_many_vanished_entries_are_cut(run: Run) -> None:
     write("a.py", "".join(f"BUG203({number})\n" for number in range(14)))
     run("baseline")
     write("a.py", "x = 1\n")
@@ -277,7 +245,7 @@ def test_many_vanished_entries_are_cut(run) -> None:  # type: ignore[no-untyped-
     assert run("check", "-v").err.count("  DDP203 a.py: BUG203(") == 14
 
 
-def test_what_a_run_cannot_tell_of_stays(run, new) -> None:  # type: ignore[no-untyped-def]
+def test_what_a_run_cannot_tell_of_stays(run: Run, new: New) -> None:
     write("one/a.py", "BUG203(1)\nBUG101(1)\n")
     write("two/b.py", "BUG203(2)\n")
     run("baseline")
@@ -295,7 +263,7 @@ def test_what_a_run_cannot_tell_of_stays(run, new) -> None:  # type: ignore[no-u
     assert run("baseline").out == f"{BASELINE} knows 1 finding.\n"
 
 
-def test_single_file_adds_only_its_own(run, new) -> None:  # type: ignore[no-untyped-def]
+def test_single_file_adds_only_its_own(run: Run, new: New) -> None:
     write("a.py", "BUG203(1)\n")
     write("b.py", "BUG203(2)\n")
     assert run("baseline", "a.py").out == f"{BASELINE} knows 1 finding (1 new).\n"
@@ -303,14 +271,14 @@ def test_single_file_adds_only_its_own(run, new) -> None:  # type: ignore[no-unt
     assert new("a.py") == []
 
 
-def test_suppressed_findings_are_not_written(run) -> None:  # type: ignore[no-untyped-def]
+def test_suppressed_findings_are_not_written(run: Run) -> None:
     write("a.py", "BUG203(1)  # noqa: DDP203\nBUG203(2)\n")
     assert run("baseline").out == f"{BASELINE} knows 1 finding (1 new).\n"
     assert "1 suppressed by comments, 1 held back by the baseline" in run("check").out
     assert "ddplint: 1 suppressed by comments, 1 held back by the baseline\n" in run("check", "-v").err
 
 
-def test_where_it_is_found(run, new, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+def test_where_it_is_found(run: Run, new: New, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write("pkg/a.py", "BUG203(1)\n")
     run("baseline", "pkg")
     assert Path(BASELINE).is_file()
@@ -323,7 +291,7 @@ def test_where_it_is_found(run, new, project: Path, monkeypatch: pytest.MonkeyPa
     assert "baseline: " in run("check", "-v").err
 
 
-def test_name_from_command_line_and_configuration(run, new) -> None:  # type: ignore[no-untyped-def]
+def test_name_from_command_line_and_configuration(run: Run, new: New) -> None:
     write("a.py", "BUG203(1)\n")
     Path("lint").mkdir()
     assert run("baseline", "--baseline", "lint/known.json").out == "lint/known.json knows 1 finding (1 new).\n"
@@ -338,7 +306,7 @@ def test_name_from_command_line_and_configuration(run, new) -> None:  # type: ig
     assert not Path(BASELINE).exists()
 
 
-def test_fix_leaves_what_is_known(run) -> None:  # type: ignore[no-untyped-def]
+def test_fix_leaves_what_is_known(run: Run) -> None:
     write("a.py", "BUG101(1)\n")
     run("baseline")
     write("a.py", "BUG101(1)\nBUG101(2)\n")
@@ -365,7 +333,7 @@ BROKEN = [
 
 @pytest.mark.parametrize(("content", "message"), BROKEN)
 @pytest.mark.parametrize("command", ["check", "fix", "baseline"])
-def test_broken_file(run, content: str | bytes, message: str, command: str) -> None:  # type: ignore[no-untyped-def]
+def test_broken_file(run: Run, content: str | bytes, message: str, command: str) -> None:
     write("a.py", "BUG203(1)\n")
     Path(BASELINE).write_bytes(content if isinstance(content, bytes) else content.encode())
     done = run(command)
@@ -376,7 +344,7 @@ def test_broken_file(run, content: str | bytes, message: str, command: str) -> N
 
 
 @pytest.mark.parametrize("count", [0, -1, True, "2", 1.5, None])
-def test_broken_count(run, count: object) -> None:  # type: ignore[no-untyped-def]
+def test_broken_count(run: Run, count: object) -> None:
     write("a.py", "BUG203(1)\n")
     run("baseline")
     content = json.loads(Path(BASELINE).read_text())
@@ -387,7 +355,7 @@ def test_broken_count(run, count: object) -> None:  # type: ignore[no-untyped-de
     assert "entry 1: `count` must be a whole number from 1" in done.err
 
 
-def test_missing_file(run) -> None:  # type: ignore[no-untyped-def]
+def test_missing_file(run: Run) -> None:
     write("a.py", "BUG203(1)\n")
     done = run("check", "--baseline", "none.json")
     assert done.code == 2
@@ -401,7 +369,7 @@ def test_missing_file(run) -> None:  # type: ignore[no-untyped-def]
     assert folder.err.count("\n") == 1
 
 
-def test_crash_writes_nothing(run) -> None:  # type: ignore[no-untyped-def]
+def test_crash_writes_nothing(run: Run) -> None:
     write("a.py", "BUG203(1)\n")
     run("baseline")
     before = Path(BASELINE).read_bytes()
@@ -413,7 +381,7 @@ def test_crash_writes_nothing(run) -> None:  # type: ignore[no-untyped-def]
     assert "match" not in run("check").err
 
 
-def test_file_form(run) -> None:  # type: ignore[no-untyped-def]
+def test_file_form(run: Run) -> None:
     write("b.py", "BUG203('é')\n")
     write("a.py", "BUG203(1)\nBUG101(" + "1, " * 100 + ")\n")
     run("baseline")
@@ -430,7 +398,7 @@ def test_file_form(run) -> None:  # type: ignore[no-untyped-def]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX files")
-def test_mode_and_link_stay(run) -> None:  # type: ignore[no-untyped-def]
+def test_mode_and_link_stay(run: Run) -> None:
     write("a.py", "BUG203(1)\n")
     Path("shared").mkdir()
     run("baseline")
@@ -444,13 +412,8 @@ def test_mode_and_link_stay(run) -> None:  # type: ignore[no-untyped-def]
     assert len(entries("shared/real.json")) == 2
 
 
-def git(*arguments: str) -> None:
-    identity = ["-c", "user.name=n", "-c", "user.email=e@example.org", "-c", "commit.gpgsign=false"]
-    subprocess.run(["git", *identity, *arguments], check=True, capture_output=True)
-
-
 @pytest.mark.parametrize("attribute", ["", f"{BASELINE} merge=union\n"])
-def test_two_branches_merge(run, new, attribute: str) -> None:  # type: ignore[no-untyped-def]
+def test_two_branches_merge(run: Run, new: New, attribute: str) -> None:
     numbers = range(0, 90, 10)
     write("m.py", "".join(f"BUG203({number})\n" for number in numbers))
     for name in "abcdefghijkl":
@@ -480,7 +443,7 @@ def test_two_branches_merge(run, new, attribute: str) -> None:  # type: ignore[n
     assert (done.rows, done.err) == ([], "")
 
 
-def test_entries_that_a_merge_doubled_hold_back_once(run, new) -> None:  # type: ignore[no-untyped-def]
+def test_entries_that_a_merge_doubled_hold_back_once(run: Run, new: New) -> None:
     write("a.py", "x = 1\nBUG203(1)\ny = 2\n")
     run("baseline")
     lines = Path(BASELINE).read_text().splitlines(keepends=True)

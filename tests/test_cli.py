@@ -6,14 +6,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from fake_core import RULES, FakeCore, installed
+from fake_core import RULES, FakeCore
+from support import Run, write
 
 from ddplint.cache import ResultCache, cache_folder
-from ddplint.cli import main
 from ddplint.config import Settings
 from ddplint.documentation import SECTIONS, DocumentationError, parse_documentation
 from ddplint.engine import check
@@ -22,49 +22,7 @@ from ddplint.registry import RegistryError, discover
 FAKE = Path(__file__).with_name("fake_core.py")
 
 
-@pytest.fixture(autouse=True)
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty project as the current folder, a cache of its own, no colours from outside."""
-    folder = tmp_path / "project"
-    folder.mkdir()
-    (folder / "pyproject.toml").touch()
-    monkeypatch.chdir(folder)
-    monkeypatch.setenv("DDPLINT_CACHE_DIR", str(tmp_path / "cache"))
-    for name in ("NO_COLOR", "FORCE_COLOR"):
-        monkeypatch.delenv(name, raising=False)
-    return folder
-
-
-@pytest.fixture
-def core() -> Iterator[FakeCore]:
-    with installed() as fake:
-        yield fake
-
-
-class Ran:
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-    @property
-    def found(self) -> list[tuple[str, str, int]]:
-        return [(item["code"], item["filename"], item["location"]["row"]) for item in json.loads(self.out)]
-
-
-@pytest.fixture
-def run(core: FakeCore, capsys: pytest.CaptureFixture[str]) -> Iterator[object]:
-    def call(*arguments: str) -> Ran:
-        code = main(arguments)
-        captured = capsys.readouterr()
-        return Ran(code, captured.out, captured.err)
-
-    yield call
-
-
-def write(**files: str) -> None:
-    for name, text in files.items():
-        path = Path(name.replace("__", "/") + ".py")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+pytestmark = pytest.mark.usefixtures("project", "core")
 
 
 # exit codes
@@ -84,7 +42,7 @@ def write(**files: str) -> None:
         pytest.param("RULECRASH = BUG203 = 1\n", [], 2, id="rule crash"),
     ],
 )
-def test_exit_codes(run, text: str, options: list[str], expected: int) -> None:  # type: ignore[no-untyped-def]
+def test_exit_codes(run: Run, text: str, options: list[str], expected: int) -> None:
     write(a=text)
     assert run("check", *options).code == expected
 
@@ -105,7 +63,7 @@ def test_exit_codes(run, text: str, options: list[str], expected: int) -> None: 
         (["fix", "nope"], "no such file or folder: nope"),
     ],
 )
-def test_bad_input_is_one_line_and_exit_2(run, arguments: list[str], expected: str) -> None:  # type: ignore[no-untyped-def]
+def test_bad_input_is_one_line_and_exit_2(run: Run, arguments: list[str], expected: str) -> None:
     ran = run(*arguments)
     assert (ran.code, ran.out) == (2, "")
     assert expected in ran.err
@@ -113,7 +71,7 @@ def test_bad_input_is_one_line_and_exit_2(run, arguments: list[str], expected: s
     assert ran.err.count("\n") == 1
 
 
-def test_broken_configuration(run) -> None:  # type: ignore[no-untyped-def]
+def test_broken_configuration(run: Run) -> None:
     Path("pyproject.toml").write_text("[tool.ddplint\n")
     ran = run("check")
     assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
@@ -121,7 +79,7 @@ def test_broken_configuration(run) -> None:  # type: ignore[no-untyped-def]
     assert run("check", "--isolated").code == 0
 
 
-def test_severity_counts_for_report_and_exit_code(run) -> None:  # type: ignore[no-untyped-def]
+def test_severity_counts_for_report_and_exit_code(run: Run) -> None:
     Path(".ddplint.yaml").write_text("severity: {DDP204: error, DDP101: note}\n")
     Path("pyproject.toml").unlink()
     write(a="BUG101 = 1\n", b="BUG204 = 1\n")
@@ -134,7 +92,7 @@ def test_severity_counts_for_report_and_exit_code(run) -> None:  # type: ignore[
     assert run("check", "--fail-on", "warning", "a.py").code == 0
 
 
-def test_per_file_ignores_hold_for_check_and_fix(run) -> None:  # type: ignore[no-untyped-def]
+def test_per_file_ignores_hold_for_check_and_fix(run: Run) -> None:
     Path("pyproject.toml").write_text('[tool.ddplint.per-file-ignores]\n"old/" = ["DDP2"]\n')
     write(a="BUG203 = 1\n", old__b="BUG203 = BUG101 = 1\n")
     ran = run("check", "--output-format", "json")
@@ -143,7 +101,7 @@ def test_per_file_ignores_hold_for_check_and_fix(run) -> None:  # type: ignore[n
     assert left == ["a.py:1:1: DDP203", "old/b.py:1:10: DDP101"]
 
 
-def test_crash_names_the_place(run) -> None:  # type: ignore[no-untyped-def]
+def test_crash_names_the_place(run: Run) -> None:
     write(a="x  # CRASH\n")
     ran = run("check")
     assert "internal error: ZeroDivisionError: division by zero at fake_core.py:" in ran.err
@@ -151,27 +109,27 @@ def test_crash_names_the_place(run) -> None:  # type: ignore[no-untyped-def]
     assert "Traceback" not in ran.err
 
 
-def test_rule_crash_leaves_the_rest(run) -> None:  # type: ignore[no-untyped-def]
+def test_rule_crash_leaves_the_rest(run: Run) -> None:
     write(a="RULECRASH = 1\nBUG101 = 1\n")
     ran = run("check", "--output-format", "json")
     assert ran.found == [("DDP101", "a.py", 2)]
     assert "rule DDP203 crashed on a.py: ValueError" in ran.err
 
 
-def test_interrupt_is_quiet(run) -> None:  # type: ignore[no-untyped-def]
+def test_interrupt_is_quiet(run: Run) -> None:
     write(a="x  # INTERRUPT\n")
     ran = run("check")
     assert (ran.code, ran.out, ran.err.strip()) == (130, "", "")
 
 
-def test_no_arguments_shows_help(run) -> None:  # type: ignore[no-untyped-def]
+def test_no_arguments_shows_help(run: Run) -> None:
     ran = run()
     assert (ran.code, ran.out) == (2, "")
     assert "Usage: ddplint" in ran.err
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["check", "--help"], ["--version"]])
-def test_help_and_version(run, arguments: list[str]) -> None:  # type: ignore[no-untyped-def]
+def test_help_and_version(run: Run, arguments: list[str]) -> None:
     ran = run(*arguments)
     assert (ran.code, ran.err) == (0, "")
     assert "ddplint" in ran.out
@@ -180,14 +138,14 @@ def test_help_and_version(run, arguments: list[str]) -> None:  # type: ignore[no
 # what is read, what is shown
 
 
-def test_default_is_the_current_folder(run) -> None:  # type: ignore[no-untyped-def]
+def test_default_is_the_current_folder(run: Run) -> None:
     write(b="BUG203 = 1\n", p__a="x = 1\nBUG101 = BUG203 = 2\n")
     expected = [("DDP203", "b.py", 1), ("DDP101", "p/a.py", 2), ("DDP203", "p/a.py", 2)]
     assert run("check", "--output-format", "json").found == expected
     assert run("check", "p", "b.py", "--output-format", "json").found == expected
 
 
-def test_bad_files_are_named_and_the_rest_goes_on(run) -> None:  # type: ignore[no-untyped-def]
+def test_bad_files_are_named_and_the_rest_goes_on(run: Run) -> None:
     write(good="BUG203 = 1\n", two="print 'x'\n", deep="(" * 5000, sub__fine="x = 1\n")
     Path("binary.py").write_bytes(b"\x00\x01")
     Path("odd.py").write_bytes(b"x = '\xe9'\n")
@@ -210,13 +168,13 @@ def test_bad_files_are_named_and_the_rest_goes_on(run) -> None:  # type: ignore[
     assert "2 findings (2 warnings); 3 files read (4 lines), 6 paths skipped (" in text
 
 
-def test_no_python_files(run) -> None:  # type: ignore[no-untyped-def]
+def test_no_python_files(run: Run) -> None:
     ran = run("check")
     assert ran.code == 0
     assert ran.err == "ddplint: no Python files found\n"
 
 
-def test_single_file_has_the_project_as_context(run) -> None:  # type: ignore[no-untyped-def]
+def test_single_file_has_the_project_as_context(run: Run) -> None:
     write(net="x = 1\n", loss="BUG203 = 1  # FROM net.py\n", other="BUG203 = 1\n", broken="(\n")
     Path("pyproject.toml").touch()
     ran = run("check", "net.py", "--output-format", "json")
@@ -226,7 +184,7 @@ def test_single_file_has_the_project_as_context(run) -> None:  # type: ignore[no
     assert "skipped broken.py" in run("check", "broken.py").err
 
 
-def test_selection_and_configuration(run) -> None:  # type: ignore[no-untyped-def]
+def test_selection_and_configuration(run: Run) -> None:
     write(a="BUG101 = BUG203 = BUG204 = 1\n")
     Path("pyproject.toml").write_text('[tool.ddplint]\nselect = ["DDP2"]\noutput-format = "json"\nfail-on = "error"\n')
     codes = [code for code, _, _ in run("check").found]
@@ -238,14 +196,14 @@ def test_selection_and_configuration(run) -> None:  # type: ignore[no-untyped-de
     assert run("check", "--isolated").code == 1
 
 
-def test_exclude(run) -> None:  # type: ignore[no-untyped-def]
+def test_exclude(run: Run) -> None:
     write(a="BUG203 = 1\n", third__b="BUG203 = 1\n")
     Path("pyproject.toml").write_text('[tool.ddplint]\nexclude = ["third"]\noutput-format = "json"\n')
     assert run("check").found == [("DDP203", "a.py", 1)]
     assert run("check", "--exclude", "/a.py").found == [("DDP203", "third/b.py", 1)]
 
 
-def test_suppression(run) -> None:  # type: ignore[no-untyped-def]
+def test_suppression(run: Run) -> None:
     write(
         a="BUG101 = BUG203 = 1  # noqa: DDP203\nBUG203 = 2  # ddplint: ignore[sigmoid-before-bce]\nBUG203 = 3  # noqa\n"
         'BUG203 = "# noqa: DDP203"\nBUG203 = 5  # noqa: E501\n',
@@ -268,7 +226,7 @@ def test_suppressions_are_counted(core: FakeCore) -> None:
 # output
 
 
-def test_text_output(run) -> None:  # type: ignore[no-untyped-def]
+def test_text_output(run: Run) -> None:
     write(a="BUG203 = 1\n")
     assert run("check").out == (
         "a.py:1:1: warning DDP203 sigmoid-before-bce: a bug named sigmoid-before-bce\n"
@@ -280,7 +238,7 @@ def test_text_output(run) -> None:  # type: ignore[no-untyped-def]
     )
 
 
-def test_concise_and_statistics(run) -> None:  # type: ignore[no-untyped-def]
+def test_concise_and_statistics(run: Run) -> None:
     write(a="BUG203 = 1\nBUG203 = BUG101 = 1\n")
     assert run("check", "--output-format", "concise").out.count("\n") == 3
     assert run("check", "--output-format", "concise", "--statistics").out == (
@@ -291,7 +249,7 @@ def test_concise_and_statistics(run) -> None:  # type: ignore[no-untyped-def]
     assert "2  DDP203" in ran.err
 
 
-def test_colour_by_environment(run, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+def test_colour_by_environment(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     write(a="BUG203 = 1\n")
     assert "\x1b[" not in run("check").out
     monkeypatch.setenv("FORCE_COLOR", "1")
@@ -300,13 +258,13 @@ def test_colour_by_environment(run, monkeypatch: pytest.MonkeyPatch) -> None:  #
     assert "\x1b[" not in run("check", "--output-format", "json").out
 
 
-def test_verbose(run) -> None:  # type: ignore[no-untyped-def]
+def test_verbose(run: Run) -> None:
     write(a="x = 1\n")
     assert "configuration: defaults" in run("check", "-v").err
     assert "from the cache" in run("check", "-v").err
 
 
-def test_rules(run) -> None:  # type: ignore[no-untyped-def]
+def test_rules(run: Run) -> None:
     assert run("rules").out.splitlines()[1] == "DDP203  sigmoid-before-bce  warning  Reports a bug word."
     rows = json.loads(run("rules", "--output-format", "json").out)
     assert [row["code"] for row in rows] == [rule.code for rule in RULES]
@@ -314,13 +272,13 @@ def test_rules(run) -> None:  # type: ignore[no-untyped-def]
 
 
 @pytest.mark.parametrize("rule", ["DDP203", "sigmoid-before-bce", "ddp203"])
-def test_explain(run, rule: str) -> None:  # type: ignore[no-untyped-def]
+def test_explain(run: Run, rule: str) -> None:
     out = run("explain", rule).out
     assert out.startswith("# DDP203 sigmoid-before-bce (warning)\n\nReports a bug word.\n")
     assert all(f"## {title}\n" in out for title in SECTIONS)
 
 
-def test_names_that_do_not_print(run) -> None:  # type: ignore[no-untyped-def]
+def test_names_that_do_not_print(run: Run) -> None:
     try:
         Path(os.fsdecode(b"a\xff\x1b.py")).write_text("BUG203 = 1\n")
     except OSError:
@@ -332,7 +290,7 @@ def test_names_that_do_not_print(run) -> None:  # type: ignore[no-untyped-def]
 # the cache
 
 
-def test_same_output_from_the_cache(run, core: FakeCore) -> None:  # type: ignore[no-untyped-def]
+def test_same_output_from_the_cache(run: Run, core: FakeCore) -> None:
     write(a="BUG203 = 1  # FROM b.py\n", b="x = 1\n", c="(")
     first, second, third = run("check"), run("check"), run("check", "--no-cache")
     assert (
@@ -344,7 +302,7 @@ def test_same_output_from_the_cache(run, core: FakeCore) -> None:  # type: ignor
 
 
 @pytest.mark.parametrize("change", ["edit", "new file", "rules", "removed"])
-def test_cache_sees_what_changed(run, core: FakeCore, change: str) -> None:  # type: ignore[no-untyped-def]
+def test_cache_sees_what_changed(run: Run, core: FakeCore, change: str) -> None:
     write(a="BUG203 = 1\n", b="BUG101 = 1\n")
     assert len(run("check", "--output-format", "json").found) == 2
     arguments = []
@@ -360,20 +318,20 @@ def test_cache_sees_what_changed(run, core: FakeCore, change: str) -> None:  # t
     assert core.built == 2
 
 
-def test_comment_that_suppresses_is_seen(run) -> None:  # type: ignore[no-untyped-def]
+def test_comment_that_suppresses_is_seen(run: Run) -> None:
     write(a="BUG203 = 1\n")
     assert run("check").code == 1
     write(a="BUG203 = 1  # noqa: DDP203\n")
     assert run("check").code == 0
 
 
-def test_crashes_are_not_remembered(run, core: FakeCore) -> None:  # type: ignore[no-untyped-def]
+def test_crashes_are_not_remembered(run: Run, core: FakeCore) -> None:
     write(a="x = 1  # CRASH\n")
     assert [run("check").code, run("check").code, core.built] == [2, 2, 2]
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"findings": [{}]}', b"\xff", b"null", b"[" * 100_000])
-def test_damaged_cache_is_ignored(run, core: FakeCore, damage: bytes) -> None:  # type: ignore[no-untyped-def]
+def test_damaged_cache_is_ignored(run: Run, core: FakeCore, damage: bytes) -> None:
     write(a="BUG203 = 1\n")
     expected = run("check").out
     (entry,) = cache_folder().glob("results-*/*.json")
@@ -384,13 +342,13 @@ def test_damaged_cache_is_ignored(run, core: FakeCore, damage: bytes) -> None:  
     assert core.built == 2
 
 
-def test_cache_that_cannot_be_written(run, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+def test_cache_that_cannot_be_written(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     write(a="BUG203 = 1\n")
     monkeypatch.setenv("DDPLINT_CACHE_DIR", "a.py")
     assert run("check").code == 1
 
 
-def test_no_cache_leaves_nothing(run) -> None:  # type: ignore[no-untyped-def]
+def test_no_cache_leaves_nothing(run: Run) -> None:
     write(a="x = 1\n")
     run("check", "--no-cache")
     assert not cache_folder().exists()

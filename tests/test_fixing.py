@@ -7,11 +7,11 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
 
 import pytest
+from support import write
 from toy_core import FIXES, TOYS, ToyCore
 
 from ddplint.cli import main
@@ -20,29 +20,7 @@ from ddplint.engine import FixResult, fix
 from ddplint.findings import Action, Span
 from ddplint.rewriting import FileRewriter
 
-
-@pytest.fixture(autouse=True)
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "project"
-    folder.mkdir()
-    (folder / "pyproject.toml").touch()
-    monkeypatch.chdir(folder)
-    monkeypatch.setenv("DDPLINT_CACHE_DIR", str(tmp_path / "cache"))
-    return folder
-
-
-@pytest.fixture
-def core() -> Iterator[ToyCore]:
-    toy = ToyCore()
-    with mock.patch("ddplint.engine.DefaultCore", lambda: toy), mock.patch("ddplint.cli.discover", lambda: TOYS):
-        yield toy
-
-
-def write(**files: str) -> None:
-    for name, text in files.items():
-        path = Path(name.replace("__", "/") + ".py")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+pytestmark = pytest.mark.usefixtures("project")
 
 
 def repair(unsafe: bool = True, apply: bool = True) -> FixResult:
@@ -153,13 +131,13 @@ def test_lost_comment_is_a_defect() -> None:
     assert "would lose the comment `# keep me`" in result.errors[0]
 
 
-def test_suppressed_findings_stay(core: ToyCore, capsys: pytest.CaptureFixture[str]) -> None:
+def test_suppressed_findings_stay(toy: ToyCore, capsys: pytest.CaptureFixture[str]) -> None:
     write(a="bad(1)  # noqa: TOY001\nbad(2)\n")
     assert main(["fix", "--apply"]) == 0
     assert Path("a.py").read_text() == "bad(1)  # noqa: TOY001\ngood(2)\n"
 
 
-def test_only_what_is_given_is_shown_but_the_project_is_context(core: ToyCore) -> None:
+def test_only_what_is_given_is_shown_but_the_project_is_context(toy: ToyCore) -> None:
     write(a="x = bad(1)\n", b="y = bad(2)\n", c="z = pair(1)\n", d="z = pair(2)\n")
     assert main(["fix", "--apply", "a.py", "c.py"]) == 0
     assert [Path(f"{name}.py").read_text() for name in "abcd"] == [
@@ -170,7 +148,7 @@ def test_only_what_is_given_is_shown_but_the_project_is_context(core: ToyCore) -
     ]
 
 
-def test_links_out_of_the_project_are_left(tmp_path: Path, core: ToyCore, capsys: pytest.CaptureFixture[str]) -> None:
+def test_links_out_of_the_project_are_left(tmp_path: Path, toy: ToyCore, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "outside.py").write_text("x = bad(1)\n")
     Path("a.py").symlink_to(tmp_path / "outside.py")
     assert main(["fix", "--apply"]) == 1
@@ -178,13 +156,13 @@ def test_links_out_of_the_project_are_left(tmp_path: Path, core: ToyCore, capsys
     assert "a.py is not written: it is a link to a file outside the project" in capsys.readouterr().out
 
 
-def test_select(core: ToyCore) -> None:
+def test_select(toy: ToyCore) -> None:
     write(a="x = risky(bad(1))\n")
     assert main(["fix", "--apply", "--unsafe-fixes", "--select", "TOY002"]) == 0
     assert Path("a.py").read_text() == "x = good(bad(1))\n"
 
 
-def test_diff(core: ToyCore, capsys: pytest.CaptureFixture[str]) -> None:
+def test_diff(toy: ToyCore, capsys: pytest.CaptureFixture[str]) -> None:
     write(a="x = bad(1)\n" + "\n" * 20 + "y = risky(2)\nz = hopeless(1)", b="1\n")
     assert main(["fix"]) == 1
     captured = capsys.readouterr()
@@ -202,7 +180,7 @@ def test_diff(core: ToyCore, capsys: pytest.CaptureFixture[str]) -> None:
     assert Path("a.py").read_text().startswith("x = bad(1)")
 
 
-def test_apply_says_what_it_did(core: ToyCore, capsys: pytest.CaptureFixture[str]) -> None:
+def test_apply_says_what_it_did(toy: ToyCore, capsys: pytest.CaptureFixture[str]) -> None:
     write(a="x = fade(1)\ny = risky(2)\nz = hopeless(1)\n", b="pair(1)\n", c="\npair(2)\n")
     assert main(["fix", "--apply"]) == 1
     assert capsys.readouterr().out == (
@@ -227,14 +205,14 @@ def test_apply_says_what_it_did(core: ToyCore, capsys: pytest.CaptureFixture[str
         ("stubborn(1)\n", [], 2),
     ],
 )
-def test_exit_codes(core: ToyCore, text: str, options: list[str], expected: int) -> None:
+def test_exit_codes(toy: ToyCore, text: str, options: list[str], expected: int) -> None:
     write(a=text)
     assert main(["fix", *options]) == expected
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
-def test_diff_can_be_applied(core: ToyCore, capsys: pytest.CaptureFixture[str], newline: str) -> None:
+def test_diff_can_be_applied(toy: ToyCore, capsys: pytest.CaptureFixture[str], newline: str) -> None:
     text = "x = bad(1)\n" + "\n" * 20 + "y = risky(2)\nz = fade(1)"
     Path("a.py").write_bytes(text.replace("\n", newline).encode())
     write(b="pair(1)\n", p__c="pair(1)\n")
@@ -248,7 +226,7 @@ def test_diff_can_be_applied(core: ToyCore, capsys: pytest.CaptureFixture[str], 
     assert [Path(name).read_bytes() for name in ("a.py", "b.py", "p/c.py")] == fixed
 
 
-def test_json_has_the_edits(core: ToyCore, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_has_the_edits(toy: ToyCore, capsys: pytest.CaptureFixture[str]) -> None:
     write(a="x = fade(1)\ny = pair(2)\n", b="pair(3)\n")
     main(["check", "--output-format", "json"])
     rows = json.loads(capsys.readouterr().out)

@@ -157,15 +157,6 @@ def test_cell_and_line_in_every_place(tmp_path: Path) -> None:
 # writing
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    project = tmp_path / "project"
-    project.mkdir()
-    (project / "pyproject.toml").touch()
-    monkeypatch.chdir(project)
-    return project
-
-
 def repair(apply: bool = True) -> FixResult:
     return fix(["."], Settings(cache=False), apply=apply, unsafe=True, core=ToyCore(), rules=TOYS)
 
@@ -213,7 +204,7 @@ def sources(data: bytes) -> list[str]:
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("as_list", [True, False], ids=["lists", "strings"])
-def test_cells_after_the_fix(folder: Path, before: list[str], after: list[str], as_list: bool) -> None:
+def test_cells_after_the_fix(project: Path, before: list[str], after: list[str], as_list: bool) -> None:
     data = fixed(notebook(*(cell.splitlines(True) if as_list else cell for cell in before)))
     assert sources(data) == after
     rows = [cell["source"] for cell in json.loads(data)["cells"][1:]]
@@ -232,7 +223,7 @@ def refused(*cells: str) -> str:
     return reason
 
 
-def test_nothing_comes_before_a_cell_magic(folder: Path) -> None:
+def test_nothing_comes_before_a_cell_magic(project: Path) -> None:
     assert refused("%%time\nx = fade(1)") == "the edit would touch a line of the notebook that only IPython reads"
 
 
@@ -256,7 +247,7 @@ def plan(kind: str, span: Span, **arguments: str) -> Callable[[Span], tuple[Acti
     ],
 )  # fmt: skip
 def test_edits_that_are_refused(
-    folder: Path, cells: list[str], kind: str, span: tuple[int, int, int, int], reason: str
+    project: Path, cells: list[str], kind: str, span: tuple[int, int, int, int], reason: str
 ) -> None:
     arguments = {"code": "x = 1"} if kind.startswith("insert") else {}
     with mock.patch.dict(FIXES, {"bad": plan(kind, Span("a.ipynb", *span), **arguments)}):
@@ -285,7 +276,7 @@ def test_edits_that_are_refused(
     ],
 )  # fmt: skip
 def test_edits_at_the_borders_of_cells(
-    folder: Path, cells: list[str], kind: str, span: tuple[int, int, int, int], after: list[str]
+    project: Path, cells: list[str], kind: str, span: tuple[int, int, int, int], after: list[str]
 ) -> None:
     arguments = {"code": "x = 1"} if kind.startswith("insert") else {}
     Path("a.ipynb").write_bytes(notebook(*cells))
@@ -297,7 +288,7 @@ def test_edits_at_the_borders_of_cells(
     assert sources(document.changed(file.changes).data) == after
 
 
-def test_names_in_magics_are_read(folder: Path) -> None:
+def test_names_in_magics_are_read(project: Path) -> None:
     def drop_import(span: Span) -> tuple[Action, ...]:
         return (Action("replace-text", span, (("text", "1"),)), Action("remove-unused-import", span, (("name", "os"),)))
 
@@ -306,7 +297,7 @@ def test_names_in_magics_are_read(folder: Path) -> None:
         assert sources(fixed(notebook("import os", "bad(os)", "%timeit 1")))[0] == ""
 
 
-def test_what_is_shown(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_shown(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("a.ipynb").write_bytes(notebook("a = 1", "!ls\nx = bad(1)  # why\n", "hopeless(1)"))
     with mock.patch("ddplint.engine.DefaultCore", ToyCore), mock.patch("ddplint.cli.discover", lambda: TOYS):
         assert main(["fix", "--no-cache"]) == 1
@@ -320,7 +311,7 @@ def test_what_is_shown(folder: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "left a.ipynb:cell 3:1:1: TOY001 toy-call: nobody knows how\n" in out
 
 
-def test_defects_name_the_cell(folder: Path) -> None:
+def test_defects_name_the_cell(project: Path) -> None:
     Path("a.ipynb").write_bytes(notebook("a", "b\nworse(1)"))
     (error,) = repair().errors
     assert "the fix of TOY001 at a.ipynb:cell 2:2:1 was dropped: TOY001 at a.ipynb:cell 2:2 would still be" in error
@@ -341,7 +332,7 @@ def test_defects_name_the_cell(folder: Path) -> None:
         ),
     ],
 )  # fmt: skip
-def test_how_a_source_is_written(folder: Path, source: str, after: str) -> None:
+def test_how_a_source_is_written(project: Path, source: str, after: str) -> None:
     text = '{"cells":[{"cell_type":"code","outputs":["\\u003c"],"source":%s,"execution_count":1.0E3}],"metadata":{}}'
     assert fixed((text % source).encode()).decode() == text % after
 
@@ -354,20 +345,20 @@ def test_how_a_source_is_written(folder: Path, source: str, after: str) -> None:
         pytest.param("e", "ä", id="unknown: as Jupyter does"),
     ],
 )
-def test_new_characters_are_written_as_the_file_writes_its_own(folder: Path, around: str, written: str) -> None:
+def test_new_characters_are_written_as_the_file_writes_its_own(project: Path, around: str, written: str) -> None:
     text = '{"cells": [{"source": "%s", "cell_type": "markdown"}, {"source": "%s", "cell_type": "code"}]}'
     with mock.patch.dict(FIXES, {"bad": lambda span: (Action("replace-text", span, (("text", "'ä'"),)),)}):
         data = fixed((text % (around, "x = bad(1)")).encode())
     assert data.decode() == text % (around, f"x = '{written}'")
 
 
-def test_old_notebooks(folder: Path) -> None:
+def test_old_notebooks(project: Path) -> None:
     cells = '[{"cell_type": "code", "input": ["x = bad(1)"], "outputs": [1, []]}]'
     text = f'{{"worksheets": [{{"cells": {cells}}}], "cells": null}}'
     assert fixed(text.encode()).decode() == text.replace("bad", "good")
 
 
-def test_sources_that_are_no_text_are_left(folder: Path) -> None:
+def test_sources_that_are_no_text_are_left(project: Path) -> None:
     Path("a.ipynb").write_text('{"cells": [{"cell_type": "code", "source": ["bad(1)\\n", 3, "x"]}]}')
     assert [reason for _, reason in repair().open] == ["a.ipynb: a cell's source is no list of plain strings"]
 
@@ -399,7 +390,7 @@ STYLES = st.fixed_dictionaries(
 @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(cells=st.lists(CELLS, max_size=5), style=STYLES, as_list=st.booleans(), tail=st.sampled_from(["", "\n", "\r\n"]))
 def test_only_the_sources_of_changed_cells_are_other_bytes(
-    folder: Path, cells: list[tuple[str, str, list[str], bool]], style: dict[str, Any], as_list: bool, tail: str
+    project: Path, cells: list[tuple[str, str, list[str], bool]], style: dict[str, Any], as_list: bool, tail: str
 ) -> None:
     def shaped(text: str) -> list[str] | str:
         return text.splitlines(True) if as_list else text

@@ -5,51 +5,18 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from unittest import mock
 
 import pytest
-from fake_core import FakeCore, installed
-from toy_core import TOYS, ToyCore
+from fake_core import FakeCore
+from support import Ran, Run
+from toy_core import ToyCore
 
 from ddplint.cli import main
 from ddplint.config import OUTPUT_FORMATS
 from ddplint.source import SIZE_LIMIT
 
-Run = Callable[..., "Ran"]
-
-
-class Ran:
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-    @property
-    def found(self) -> list[tuple[str, int]]:
-        return [(item["filename"], item["location"]["row"]) for item in json.loads(self.out)]
-
-
-@pytest.fixture(autouse=True)
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "project"
-    folder.mkdir()
-    (folder / "pyproject.toml").touch()
-    monkeypatch.chdir(folder)
-    monkeypatch.setenv("DDPLINT_CACHE_DIR", str(tmp_path / "cache"))
-    return folder
-
-
-@pytest.fixture
-def core() -> Iterator[FakeCore]:
-    with installed() as fake:
-        yield fake
-
-
-@pytest.fixture
-def toy() -> Iterator[ToyCore]:
-    core = ToyCore()
-    with mock.patch("ddplint.engine.DefaultCore", lambda: core), mock.patch("ddplint.cli.discover", lambda: TOYS):
-        yield core
+pytestmark = pytest.mark.usefixtures("project")
 
 
 @pytest.fixture
@@ -72,26 +39,26 @@ JSON = ("--output-format", "json")
 
 def test_the_text_counts_instead_of_the_file(core: FakeCore, run: Run) -> None:
     Path("a.py").write_text("BUG101 = 1\n")
-    assert run("x = 1\nBUG101 = 2\n", "check", "-", "--stdin-filename", "a.py", *JSON).found == [("a.py", 2)]
+    assert run("x = 1\nBUG101 = 2\n", "check", "-", "--stdin-filename", "a.py", *JSON).rows == [("a.py", 2)]
     ran = run("x = 1\n", "check", "-", "--stdin-filename", "a.py")
     assert (ran.code, ran.out) == (0, "No findings; 1 file read (1 line).\n")
     assert Path("a.py").read_text() == "BUG101 = 1\n"
 
 
 def test_dash_may_be_left_out(core: FakeCore, run: Run) -> None:
-    assert run("BUG101 = 2\n", "check", "--stdin-filename", "a.py", *JSON).found == [("a.py", 1)]
+    assert run("BUG101 = 2\n", "check", "--stdin-filename", "a.py", *JSON).rows == [("a.py", 1)]
 
 
 def test_project_on_disk_is_the_context(core: FakeCore, run: Run) -> None:
     Path("b.py").write_text("BUG101 = 1  # FROM a.py\n")
     Path("c.py").write_text("BUG101 = 1\n")
-    assert run("x = 1\n", "check", "-", "--stdin-filename", "a.py", *JSON).found == [("b.py", 1)]
+    assert run("x = 1\n", "check", "-", "--stdin-filename", "a.py", *JSON).rows == [("b.py", 1)]
 
 
 @pytest.mark.parametrize("name", ["new.py", "no/such/folder/new.py"])
 def test_the_file_need_not_exist(core: FakeCore, run: Run, name: str) -> None:
     ran = run("BUG101 = 1\n", "check", "-", "--stdin-filename", name, *JSON)
-    assert (ran.found, ran.err) == ([(name, 1)], "")
+    assert (ran.rows, ran.err) == ([(name, 1)], "")
 
 
 def test_without_a_name_there_is_no_project(core: FakeCore, run: Run) -> None:
@@ -103,7 +70,7 @@ def test_without_a_name_there_is_no_project(core: FakeCore, run: Run) -> None:
 
 def test_a_file_called_dash_can_be_given(core: FakeCore, run: Run) -> None:
     Path("-").write_text("BUG203 = 1\n")
-    assert run("", "check", "./-", *JSON).found == [("-", 1)]
+    assert run("", "check", "./-", *JSON).rows == [("-", 1)]
 
 
 def test_lines_and_comments_are_those_of_the_text(core: FakeCore, run: Run) -> None:
@@ -135,14 +102,14 @@ def test_notebook(core: FakeCore, run: Run) -> None:
 def test_settings_are_those_of_the_named_file(core: FakeCore, run: Run) -> None:
     Path("sub").mkdir()
     Path("sub/pyproject.toml").write_text("[tool.ddplint]\nignore = ['DDP101']\n")
-    assert run("BUG101 = 1\n", "check", "-", "--stdin-filename", "sub/a.py", *JSON).found == []
-    assert run("BUG101 = 1\n", "check", "-", "--stdin-filename", "a.py", *JSON).found == [("a.py", 1)]
+    assert run("BUG101 = 1\n", "check", "-", "--stdin-filename", "sub/a.py", *JSON).rows == []
+    assert run("BUG101 = 1\n", "check", "-", "--stdin-filename", "a.py", *JSON).rows == [("a.py", 1)]
 
 
 def test_what_is_on_disk_answers_from_the_cache(core: FakeCore, run: Run) -> None:
     Path("a.py").write_text("BUG101 = 1\n")
     run("", "check", "a.py")
-    assert run("BUG101 = 1\n", "check", "-", "--stdin-filename", "a.py", *JSON).found == [("a.py", 1)]
+    assert run("BUG101 = 1\n", "check", "-", "--stdin-filename", "a.py", *JSON).rows == [("a.py", 1)]
     assert core.built == 1
     run("BUG101 = 2\n", "check", "-", "--stdin-filename", "a.py")
     assert core.built == 2
@@ -245,9 +212,9 @@ def test_excluded_files_are_left_out_on_request(core: FakeCore, run: Run, name: 
     Path("pyproject.toml").write_text("[tool.ddplint]\nexclude = ['skipped/']\n")
     Path(".gitignore").write_text("ignored/\n*_pb2.py\n")
     arguments = ("-", "--stdin-filename", name)
-    assert run("BUG101 = 1\n", "check", *arguments, *JSON).found == [(name, 1)]
+    assert run("BUG101 = 1\n", "check", *arguments, *JSON).rows == [(name, 1)]
     ran = run("BUG101 = 1\n", "check", "--force-exclude", *arguments, *JSON)
-    assert (ran.found, ran.code) == ([], 0)
+    assert (ran.rows, ran.code) == ([], 0)
     ran = run("BUG101 = 1\n", "fix", "--force-exclude", "--apply", *arguments)
     assert (ran.out, ran.code) == ("BUG101 = 1\n", 0)
 
@@ -257,5 +224,5 @@ def test_other_given_files_stay(core: FakeCore, run: Run) -> None:
         Path(name).parent.mkdir(exist_ok=True)
         Path(name).write_text("BUG101 = 1\n")
     paths = ("a.py", "build/b.py", "tools/script")
-    assert run("", "check", "--force-exclude", *paths, *JSON).found == [("a.py", 1), ("tools/script", 1)]
-    assert run("", "check", "--force-exclude", "build", *JSON).found == [("build/b.py", 1)]
+    assert run("", "check", "--force-exclude", *paths, *JSON).rows == [("a.py", 1), ("tools/script", 1)]
+    assert run("", "check", "--force-exclude", "build", *JSON).rows == [("build/b.py", 1)]

@@ -23,13 +23,7 @@ from ddplint.fixing.write import Write, clean, write_all
 POSIX = pytest.mark.skipif(os.name != "posix", reason="needs POSIX files")
 
 
-@pytest.fixture(autouse=True)
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "project"
-    folder.mkdir()
-    (folder / "pyproject.toml").touch()
-    monkeypatch.chdir(folder)
-    return folder
+pytestmark = pytest.mark.usefixtures("project")
 
 
 def repair(*paths: str) -> FixResult:

@@ -5,16 +5,12 @@ from __future__ import annotations
 import json
 import os
 import stat
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 from xml.etree import ElementTree
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from fake_core import installed
+from fake_core import FakeCore
+from support import Ran, Run
 
 from ddplint.cli import main
 from ddplint.config import OUTPUT_FORMATS
@@ -24,32 +20,17 @@ from ddplint.report.output import write_report
 MACHINE = [name for name in OUTPUT_FORMATS if name not in ("text", "concise")]
 
 
-class Ran(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Ran]
-
-
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[Run]:
-    project = tmp_path / "project"
-    project.mkdir()
-    (project / "pyproject.toml").touch()
+def run(project: Path, core: FakeCore, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
     (project / "a b.py").write_text("BUG203 = '<数据>%'\n", encoding="utf-8")
-    monkeypatch.chdir(project)
-    monkeypatch.setenv("DDPLINT_CACHE_DIR", str(tmp_path / "cache"))
-    for name in ("GITHUB_WORKSPACE", "CI_PROJECT_DIR", "FORCE_COLOR"):
+    for name in ("GITHUB_WORKSPACE", "CI_PROJECT_DIR"):
         monkeypatch.delenv(name, raising=False)
 
     def call(*arguments: str) -> Ran:
         code = main(["check", *arguments])
         return Ran(code, *capfd.readouterr())
 
-    with installed():
-        yield call
+    return call
 
 
 def parse(name: str, text: str) -> object:
