@@ -832,7 +832,7 @@ def _add_parameter(file: FileRewriter, inner: cst.CSTNode, name: str, default: s
     start = file.range_of(last[0].name)[0]
     row = file.text.rfind("\n", 0, start) + 1
     margin = file.text[row:start]
-    file._insert(end, f",\n{margin}{name}={default}" if margin.isspace() else f", {name}={default}")
+    file.insert_text(end, f",\n{margin}{name}={default}" if margin.isspace() else f", {name}={default}")
 
 
 RULE = UnseededValidationShuffle()

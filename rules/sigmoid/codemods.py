@@ -18,7 +18,7 @@ def _apply_sigmoid(file: FileRewriter, action: Action) -> None:
     start, _ = file.outer_range(node)
     if len(node.lpar) == 1 and not file.text[start - 1 : start].isalnum():
         # the parentheses that it has become those of the call
-        file._insert(start, function)
+        file.insert_text(start, function)
     else:
         file.wrap(node, f"{function}({{}})")
 
@@ -33,7 +33,7 @@ def _drop_layer(file: FileRewriter, action: Action) -> None:
     container = file.enclosing(layer, cst.Call)
     if container is None or not container.args or container.args[-1].value is not layer:
         raise CannotRewrite("the sigmoid is not the last layer")
-    file._drop_item(container.args[-1], container.args, file._closing(container))
+    file.drop_item(container.args[-1], container.args, file.closing_of(container))
     root: cst.BaseExpression = layer.func
     while isinstance(root, cst.Attribute):
         root = root.value
