@@ -174,8 +174,8 @@ def test_diff(toy: ToyCore, capsys: pytest.CaptureFixture[str]) -> None:
     )
     assert captured.err == (
         "left a.py:23:5: TOY001 toy-call: nobody knows how\n"
-        "2 findings would be fixed (1 safe, 1 unsafe) in 1 file; 1 finding left; "
-        "--apply writes the safe ones, --apply --unsafe-fixes all.\n"
+        "2 findings would be fixed (1 safe, 1 unsafe) in 1 file: "
+        "--apply writes the safe ones, --apply --unsafe-fixes all; 1 finding left.\n"
     )
     assert Path("a.py").read_text().startswith("x = bad(1)")
 

@@ -41,8 +41,8 @@ def render_outcome(
         if not repair.changed:
             return f"Nothing to repair{left}.\n"
         unsafe = any(one.finding.fix and one.finding.fix.applicability == "unsafe" for one in done)
-        how = "--apply writes the safe ones, --apply --unsafe-fixes all" if unsafe else "--apply writes them"
-        return f"{plural(len(done), 'finding')} would be fixed ({counts}) in {_files(repair.changed)}{left}; {how}.\n"
+        how = "--apply writes the safe ones, --apply --unsafe-fixes all" if unsafe else "--apply does it"
+        return f"{plural(len(done), 'finding')} would be fixed ({counts}) in {_files(repair.changed)}: {how}{left}.\n"
     if not done:
         return f"Nothing written{left}.\n"
     return f"{plural(len(done), 'finding')} fixed ({counts}) in {_files(written)}{left}.\n"
