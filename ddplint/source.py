@@ -17,6 +17,13 @@ SIZE_LIMIT = 5_000_000
 # most of a notebook is pictures
 NOTEBOOK_SIZE_LIMIT = 50_000_000
 
+# a string in triple quotes, or something in which such quotes mean nothing
+_STRINGS = re.compile(
+    r"""(?P<quote>\"{3}|'{3})(?:[^"'\\]+|\\.|(?!(?P=quote))["'])*(?:(?P=quote)|\Z)"""
+    r"""|\#[^\n]*|"(?:\\.|[^"\\\n])*"?|'(?:\\.|[^'\\\n])*'?""",
+    re.DOTALL,
+)
+
 
 class Unreadable(Exception):
     """A file that cannot be read as Python source; `reason` is one short phrase."""
@@ -139,6 +146,21 @@ def _newline(text: str) -> Literal["\n", "\r\n", "\r", "mixed"]:
     return used[0] if used else "\n"
 
 
+def _long_strings(text: str) -> dict[int, list[tuple[int, int]]]:
+    found: dict[int, list[tuple[int, int]]] = {}
+    row, seen = 1, 0
+    for match in _STRINGS.finditer(text):
+        if "\n" not in match[0]:
+            continue
+        row += text.count("\n", seen, match.start())
+        seen = match.start()
+        column = seen - (text.rfind("\n", 0, seen) + 1)
+        for number, part in enumerate(match[0].split("\n")):
+            found.setdefault(row + number, []).append((column, column + len(part)))
+            column = 0
+    return found
+
+
 class Sources:
     """Files read once each, by display path, for those who show or judge findings."""
 
@@ -146,6 +168,7 @@ class Sources:
         self._cwd = cwd or os.getcwd()
         self._files: dict[str, SourceFile | None] = {}
         self._lines: dict[str, list[str]] = {}
+        self._strings: dict[str, dict[int, list[tuple[int, int]]]] = {}
 
     def get(self, path: str) -> SourceFile | None:
         """The file, or None when it cannot be read (any more)."""
@@ -163,6 +186,13 @@ class Sources:
             self._lines[path] = source.text.split("\n") if source else []
         lines = self._lines[path]
         return lines[row - 1] if 1 <= row <= len(lines) else None
+
+    def long_strings(self, path: str) -> dict[int, list[tuple[int, int]]]:
+        """By row, the offsets of what belongs to strings that reach over several rows."""
+        if path not in self._strings:
+            source = self.get(path)
+            self._strings[path] = _long_strings(source.text) if source else {}
+        return self._strings[path]
 
     def cell_position(self, path: str, row: int) -> tuple[int, int] | None:
         """`(cell number, row within it)` if the file is a notebook."""

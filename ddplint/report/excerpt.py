@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -52,12 +52,13 @@ def excerpt(span: Span, sources: Sources) -> tuple[Row, ...]:
     shared = len(least) if all(indent.startswith(least) for indent in indents) else 0
     cell = sources.cell_position(span.path, span.row)
     shift = span.row - cell[1] if cell else 0
+    strings = sources.long_strings(span.path)
     rows: list[Row] = []
     for row, line in lines:
         if line is None:
             rows.append(Row(row - shift, (), True))
         else:
-            rows.append(Row(row - shift, tuple(_runs(line, *_marked(line, row, span), shared))))
+            rows.append(Row(row - shift, tuple(_runs(line, *_marked(line, row, span), shared, strings.get(row, ())))))
     while rows and not _counts(rows[-1]):
         rows.pop()
     while rows and not _counts(rows[0]):
@@ -103,14 +104,14 @@ def _marked(line: str, row: int, span: Span) -> tuple[int, int]:
 
 def code_runs(line: str) -> tuple[Run, ...]:
     """A line of its own, nothing marked."""
-    return tuple(_runs(line, 0, 0, 0))
+    return tuple(_runs(line, 0, 0, 0, ()))
 
 
-def _runs(line: str, start: int, end: int, drop: int) -> Iterator[Run]:
+def _runs(line: str, start: int, end: int, drop: int, strings: Sequence[tuple[int, int]]) -> Iterator[Run]:
     cut = len(line) > drop + _LIMIT and start > drop + _LEAD
     first = start - _LEAD if cut else min(drop, len(line))
     last = min(len(line), first + _LIMIT)
-    kinds = _kinds(line[:last])
+    kinds = _kinds(line[:last], strings)
     if cut:
         yield Run("...")
     column = 0
@@ -133,9 +134,13 @@ def _shown(text: str, column: int) -> str:
     return shown
 
 
-def _kinds(line: str) -> list[str]:
-    """Of each character what it belongs to, as far as one line tells."""
+def _kinds(line: str, strings: Sequence[tuple[int, int]]) -> list[str]:
+    """Of each character what it belongs to, as far as one line tells; `strings` are parts of strings of several."""
     kinds = [""] * len(line)
+    for start, end in strings:
+        end = min(end, len(line))
+        kinds[start:end] = ["string"] * (end - start)
+        line = line[:start] + " " * (end - start) + line[end:]
     for match in _TOKEN.finditer(line):
         kind = match.lastgroup or ""
         if kind == "word":

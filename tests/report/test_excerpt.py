@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,31 @@ def test_kinds(tmp_path: Path) -> None:
     kinds = {run.text: run.kind for run in row.runs if run.kind}
     assert kinds.pop("# why") == "comment"
     assert {"f'x'": "string", "1.5": "number"}.items() <= kinds.items()
+
+
+@pytest.mark.parametrize(
+    ("text", "row", "expected"),
+    [
+        ('def f():\n    """What\n\n    is not in it.\n    """\n', 4, {"is not in it.": "string"}),
+        (
+            "x = '''a\nif b''' if c else 2\n",
+            2,
+            {"if b'''": "string", "if": "keyword", "else": "keyword", "2": "number"},
+        ),
+        ("# it's '''\npass\n'''\n'''\n", 2, {"pass": "keyword"}),
+        ("a = '\"\"\"'\npass\nb = \"'''\"\n", 2, {"pass": "keyword"}),
+        ('a = """\\"""\nif\n"""\n', 2, {"if": "string"}),
+        ('a = """\nif', 2, {"if": "string"}),
+    ],
+    ids=["documentation", "end in a row", "comment", "in other quotes", "escaped quote", "no end"],
+)
+def test_strings_of_several_rows(tmp_path: Path, text: str, row: int, expected: dict[str, str]) -> None:
+    (tmp_path / "a.py").write_text(text)
+    rows = excerpt(Span("a.py", row, 1, row, 1), Sources(str(tmp_path)))
+    (found,) = (one for one in rows if one.number == row)
+    merged = ["".join(run.text for run in runs) for _, runs in groupby(found.runs, lambda run: run.kind)]
+    kinds = [kind for kind, _ in groupby(run.kind for run in found.runs)]
+    assert {text.strip(): kind for text, kind in zip(merged, kinds, strict=True) if kind and text.strip()} == expected
 
 
 def hunks(folder: Path, text: str, *edits: tuple[int, int, int, int, str]) -> list[tuple[int, list[str]]]:
