@@ -16,7 +16,7 @@ from typing import IO, Any, TypeVar
 import click
 
 from ddplint import __version__
-from ddplint.baseline import BASELINE, Baseline, open_baseline, target_file
+from ddplint.baseline import BASELINE, Baseline, find_baseline, open_baseline, target_file
 from ddplint.config import OUTPUT_FORMATS, ConfigError, Settings, load_settings, override
 from ddplint.config.user import UserSettings, load_user_settings
 from ddplint.documentation import page_url, render
@@ -153,7 +153,7 @@ def cli(context: click.Context) -> int:
     return EXIT_TROUBLE
 
 
-@cli.command("check")
+@cli.command("check", short_help="Report what is wrong.")
 @_run_options
 @_rule_options
 @click.option("--output-format", type=click.Choice(OUTPUT_FORMATS), default=None, help="How findings are printed.")
@@ -248,7 +248,7 @@ def check_command(
     return EXIT_FINDINGS if failing and not exit_zero else EXIT_CLEAN
 
 
-@cli.command("fix")
+@cli.command("fix", short_help="Show repairs as a diff, or write them.")
 @_run_options
 @_rule_options
 @click.option("--apply", is_flag=True, help="Write the safe repairs instead of showing all as a diff.")
@@ -365,7 +365,7 @@ def fix_command(
     return EXIT_FINDINGS if (failing or pending) and not exit_zero else EXIT_CLEAN
 
 
-@cli.command("baseline")
+@cli.command("baseline", short_help="Take today's findings as known.")
 @_run_options
 @_rule_options
 @click.option(
@@ -398,7 +398,7 @@ def baseline_command(
     return EXIT_CLEAN
 
 
-@cli.command("rules")
+@cli.command("rules", short_help="List the rules.")
 @_rule_options
 @click.option("--output-format", type=click.Choice(["text", "json"]), default="text", help="A table, or a JSON list.")
 def rules_command(output_format: str, catalogue: Catalogue) -> int:
@@ -428,7 +428,7 @@ def rules_command(output_format: str, catalogue: Catalogue) -> int:
     return EXIT_CLEAN
 
 
-@cli.command("explain")
+@cli.command("explain", short_help="Explain a rule, with an example.")
 @_rule_options
 @click.argument("rule")
 def explain_command(rule: str, catalogue: Catalogue) -> int:
@@ -442,7 +442,7 @@ def explain_command(rule: str, catalogue: Catalogue) -> int:
     return EXIT_CLEAN
 
 
-@cli.command("config")
+@cli.command("config", short_help="Print the settings and where they come from.")
 @_run_options
 @_rule_options
 @click.option(
@@ -464,20 +464,23 @@ def config_command(
     rules, cwd = catalogue.rules, os.getcwd()
     # unknown rules are said here as `check` would
     chosen_rules(rules, settings)
-    files = [path for path in (absolute(path) for path in paths) if not path.is_dir()]
-    views = [view(settings, rules, path, cwd) for path in files]
+    given = [absolute(path) for path in paths]
+    views = [view(settings, rules, path, cwd) for path in given if not path.is_dir()]
+    found = None if common["isolated"] else find_baseline(common_folder(given), settings)
     if output_format == "json":
-        _print_utf8(render_settings_json(settings, views))
+        _print_utf8(render_settings_json(settings, views, found))
     else:
-        _print(render_settings(settings, views, cwd, _style()))
+        _print(render_settings(settings, views, cwd, _style(), found))
     return EXIT_CLEAN
 
 
-@cli.command("new-rule")
+@cli.command("new-rule", short_help="Write the files of a new rule.")
 @click.argument("name", required=False)
 @click.option("--code", metavar="CODE", help="The rule's code; default: the next after those in the folder.")
 @click.option(
-    "--into", metavar="FOLDER", type=click.Path(path_type=Path),
+    "--into",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
     help=f"The folder of rules to write to; default: {FOLDER}, in a checkout of ddplint that itself.",
 )
 @click.option(

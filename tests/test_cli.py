@@ -133,6 +133,7 @@ def test_help_and_version(run: Run, arguments: list[str]) -> None:
     ran = run(*arguments)
     assert (ran.code, ran.err) == (0, "")
     assert "ddplint" in ran.out
+    assert "..." not in ran.out.replace("]...", "")
 
 
 # what is read, what is shown

@@ -14,6 +14,7 @@ import yaml
 from fake_core import FakeCore
 from support import Run, misfits
 
+from ddplint.baseline import BASELINE
 from ddplint.config import ConfigError, load_settings
 from ddplint.config.settings import EXTEND, KEYS
 from ddplint.report.configuration import schema_text
@@ -116,6 +117,22 @@ def test_json(run: Run, folder: Path) -> None:
             "excluded_by": [{"pattern": "a.py", "origin": f"{source}:extend-exclude"}],
         }
     ]
+
+
+def test_baseline_in_use(run: Run, folder: Path) -> None:
+    known, line = str(folder / BASELINE), 'baseline = "{}"'
+    (folder / "src").mkdir()
+    assert "baseline = none" in run("src")[1]
+    write(**{BASELINE.replace(".", "_dot_"): ""})
+    _, out, _ = run("src")
+    assert re.search(rf"^{re.escape(line.format(known))} +# found$", out, re.MULTILINE)
+    rows = json.loads(run("--output-format", "json", "src")[1])["settings"]
+    assert {"key": ["baseline"], "value": known, "origins": ["found"]} in rows
+    assert "baseline = none" in run("--isolated", "src")[1]
+    write(_dot_ddplint_dot_yaml="baseline: own.json\n")
+    _, out, _ = run("src")
+    assert line.format(folder / "own.json") in out
+    assert "# found" not in out
 
 
 @pytest.mark.parametrize(

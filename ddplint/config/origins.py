@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ddplint.config.kinds import Table
 from ddplint.config.settings import KEYS, Key, Layer, Settings
 
-DEFAULT, COMMAND_LINE = "default", "command line"
+DEFAULT, COMMAND_LINE, FOUND = "default", "command line", "found"
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """One setting in force, or one entry of a table: the keys that lead to it, its value as plain data, its origins.
 
-    An origin is `default`, `command line` or `file:key`.
+    An origin is `default`, `command line`, `file:key`, or `found` for a file that no setting names.
     """
 
     key: tuple[str, ...]
@@ -24,8 +25,11 @@ class Row:
     origins: tuple[str, ...]
 
 
-def rows(settings: Settings) -> Iterator[Row]:
-    """Every setting in the order of the table of keys; a table with entries gives a row for each."""
+def rows(settings: Settings, baseline: Path | None = None) -> Iterator[Row]:
+    """Every setting in the order of the table of keys; a table with entries gives a row for each.
+
+    `baseline` is the file in use, whether the settings name it or not.
+    """
     for key in KEYS.values():
         value = getattr(settings, key.field)
         layers = [layer for layer in settings.layers if key.name in layer.values]
@@ -34,6 +38,8 @@ def rows(settings: Settings) -> Iterator[Row]:
                 saying = [layer for layer in layers if name in layer.values[key.name]]
                 place = (key.name, key.kind.keys.plain(name))
                 yield Row(place, key.kind.values.plain(item), _origins(saying[-1:], place))
+        elif key.name == "baseline" and value is None and baseline is not None:
+            yield Row((key.name,), str(baseline), (FOUND,))
         else:
             adds = key.name.startswith("extend-")
             yield Row((key.name,), key.kind.plain(value), _origins(layers if adds else layers[-1:], (key.name,)))

@@ -58,20 +58,22 @@ def view(settings: Settings, rules: Sequence[Rule], path: Path, cwd: str) -> Fil
     )
 
 
-def render_settings(settings: Settings, views: Sequence[FileView], cwd: str, style: Style) -> str:
-    """Lines of `key = value  # origin`, in TOML; then a paragraph per file."""
+def render_settings(
+    settings: Settings, views: Sequence[FileView], cwd: str, style: Style, baseline: Path | None = None
+) -> str:
+    """Lines of `key = value  # origin`, in TOML; then a paragraph per file. `baseline` is the one in use."""
     lines = [
         (f"{_dotted(row.key)} = {_value(row.value)}", ", ".join(display_path(one, cwd) for one in row.origins))
-        for row in rows(settings)
+        for row in rows(settings, baseline)
     ]
     width = max(min(len(text), 48) for text, _ in lines)
     shown = [f"{printable(text):<{width}}  {style.dim(f'# {printable(where)}')}" for text, where in lines]
     return "\n".join([*shown, *(line for one in views for line in _file(one, cwd, style))]) + "\n"
 
 
-def render_settings_json(settings: Settings, views: Sequence[FileView]) -> str:
+def render_settings_json(settings: Settings, views: Sequence[FileView], baseline: Path | None = None) -> str:
     """`{"settings": [{key, value, origins}], "files": [...]}`."""
-    data = {"settings": [asdict(row) for row in rows(settings)], "files": [_plain(one) for one in views]}
+    data = {"settings": [asdict(row) for row in rows(settings, baseline)], "files": [_plain(one) for one in views]}
     return json.dumps(data, indent=2) + "\n"
 
 
