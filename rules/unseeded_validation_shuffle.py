@@ -253,9 +253,12 @@ class UnseededValidationShuffleCheck(Check):
             sampler = candidate.sampler
             what = f"`{sampler.name.rpartition('.')[2]}` draws from torch's global generator"
             places, where = [event_place(event)], sampler.place
+            step = where
         else:
             what = "`shuffle` is true" + (" here in some runs" if candidate.conditions else "")
             places, where = [], event_place(event)
+            given = event.argument_node(event.effect.argument_index("shuffle"), "shuffle") if event.effect else None
+            step = where._replace(position=given[1]) if given else where
             shuffle = (
                 candidate.made.argument(event.effect.argument_index("shuffle"), "shuffle") if event.effect else None
             )
@@ -266,6 +269,7 @@ class UnseededValidationShuffleCheck(Check):
             return
         repair = Repair(roles).of_sampler(candidate, self.candidates) if candidate.sampler is not None else None
         repair = repair or Repair(roles).of_loader(candidate)
+        places.append(step._replace(message=what))
         self._tell(roles, token, event.scope, where, what, found, places, consequence, repair)
 
     def _happens(self, roles: Roles, candidate: Candidate) -> bool:
@@ -358,7 +362,8 @@ class UnseededValidationShuffleCheck(Check):
             _from_name(source.node) if source.effect.returns != "object" else source.node[1],
             what,
         )
-        self._tell(roles, token, source.scope, where, what, found, [], consequence, Repair(roles).of_source(source))
+        places = [where._replace(message=what)]
+        self._tell(roles, token, source.scope, where, what, found, places, consequence, Repair(roles).of_source(source))
 
     def _loader_cut(self, roles: Roles, token: Any) -> Consequence | None:
         loader = roles.loaders.get(token)
@@ -391,7 +396,7 @@ class UnseededValidationShuffleCheck(Check):
         if loader is None:
             cure = "drop the shuffle, or give it a seed of its own"
         message = f"{subject} is shuffled without a fixed seed: {what}; {consequence.text}; {cure}"
-        trace = [*roles.callers(scope)[-_MAX_CALLERS:], *places, where._replace(message=what), *found.reasons]
+        trace = [*roles.callers(scope)[-_MAX_CALLERS:], *places, *found.reasons]
         trace.append(consequence.place)
         fix, why_not = (None, repair) if isinstance(repair, str) else (repair, "")
         ranks = consequence.runs(where)

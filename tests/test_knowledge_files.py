@@ -218,6 +218,23 @@ def test_each_section_reveals(
     assert with_.endswith("DDP203 sigmoid-before-bce\n")
 
 
+def test_trace_says_what_a_name_stands_for(capsys: pytest.CaptureFixture[str]) -> None:
+    text = CLASS.format(imported="", output="x.probabilities", criterion="nn.BCELoss()")
+    check(capsys, "names: {sigmoid: [probabilities]}", **{"train.py": text})
+    assert main(["check", "-j", "1", "--config", "with.yaml", "."]) == 1
+    assert "`probabilities` is the output of a sigmoid" in capsys.readouterr().out
+
+
+def test_step_of_a_hook_is_its_header(capsys: pytest.CaptureFixture[str]) -> None:
+    blocks = examples()["A trainer of your own"]
+    check(capsys, blocks["team.yaml"], **{"train.py": blocks["train.py"]})
+    main(["check", "--output-format", "json", "-j", "1", "--config", "with.yaml", "."])
+    (finding,) = json.loads(capsys.readouterr().out)
+    first = finding["trace"][0]
+    assert first["message"] == "`validation_step` gets it from the framework"
+    assert (first["location"], first["end_location"]) == ({"row": 6, "column": 5}, {"row": 6, "column": 24})
+
+
 def test_own_class_counts_as_described(capsys: pytest.CaptureFixture[str]) -> None:
     text = CLASS.format(imported="from losses import SoftBCE", output="torch.sigmoid(x)", criterion="SoftBCE()")
     losses = "from fused import bce\nclass SoftBCE:\n    def __call__(self, x, y):\n        return bce(x, y)\n"

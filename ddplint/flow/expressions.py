@@ -41,6 +41,7 @@ from ddplint.flow.values import (
     truth,
     unknown,
 )
+from ddplint.flow.vocabulary import TAGS
 
 if TYPE_CHECKING:
     from ddplint.flow.interpreter import Interpreter
@@ -107,7 +108,7 @@ class Expressions:
         return value.tagged(tag, Tag((self.frame.place(node, f"`{name}` {self.knowledge_message(tag)}"),)))
 
     def knowledge_message(self: Interpreter, tag: str) -> str:  # type: ignore[misc]
-        return _TAG_MESSAGES.get(tag, "is used")
+        return TAGS.get(tag, "is used")
 
     def _attr(self: Interpreter, node: Node) -> Value:  # type: ignore[misc]
         path = self.path_of(node)
@@ -798,11 +799,6 @@ def _tail(node: Node) -> str:
     return ""
 
 
-_TAG_MESSAGES = {
-    "rank": "is this process's rank",
-    "main": "is true on rank 0 only",
-    "parameter": "is a parameter",
-}
 TENSOR_VIEWS = frozenset({"data", "T", "mT", "real", "values", "grad_fn"})
 NO_CONDITIONS_: frozenset[Condition] = frozenset()
 BUILTINS = frozenset(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from ddplint.facts.lower import pack, unpack
 from ddplint.flow.frame import Frame
 from ddplint.flow.interpreter import Interpreter, OutOfBudget
 from ddplint.flow.knowledge import Knowledge
@@ -234,9 +235,8 @@ class _Roots:
             hooks: dict[str, Any] = self.interpreter.knowledge.frameworks.get(base, {})
             tags = hooks.get(function.facts.name)
             if tags:
-                place = Place(
-                    function.module.path, function.facts.position, f"`{function.facts.name}` gets it from the framework"
-                )
+                message = f"`{function.facts.name}` gets it from the framework"
+                place = Place(function.module.path, _header(function.facts), message)
                 known = self.interpreter.batches.get((id(self._bound_class(function)), function.facts.name))
                 value = known or UNKNOWN
                 for name in tags:
@@ -245,3 +245,9 @@ class _Roots:
                         value = self.interpreter.deep_tagged(value, name, tag)
                 return [Value(value.shape, value.tags, identity=value.identity or self.interpreter.fresh())]
         return []
+
+
+def _header(function: FunctionFacts) -> int:
+    """Where a function's name is said, without its body."""
+    row, column, _, _ = unpack(function.position)
+    return pack(row, column, row, column + len(f"def {function.name}"))
