@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ddplint.baseline import Baseline, Held, Reach, hold_back
+from ddplint.baseline import hold_back
 from ddplint.cache import (
     ResultCache,
     cache_folder,
@@ -24,7 +24,6 @@ from ddplint.cache import (
 from ddplint.config import ConfigError, Settings
 from ddplint.files import Buffer, FileSet, SourceRef, find_files
 from ddplint.findings import Finding
-from ddplint.ignores import Flaw, Judge
 from ddplint.problems import described
 from ddplint.registry import discover
 from ddplint.result import Result
@@ -34,9 +33,12 @@ from ddplint.source import SourceFile, Sources, Unreadable, content_hash, parse_
 from ddplint.suppression import Sifted, Suppression, sift
 
 if TYPE_CHECKING:
+    from ddplint.baseline.entries import Baseline
+    from ddplint.baseline.matching import Reach
     from ddplint.fixing.documents import Document
     from ddplint.fixing.session import Repair
     from ddplint.fixing.verify import Checked
+    from ddplint.ignores import Flaw
 
 logger = logging.getLogger(__name__)
 
@@ -179,11 +181,15 @@ class Examined:
     @property
     def reach(self) -> Reach:
         """What the run can tell of a baseline's entries; nothing if the analysis crashed."""
+        from ddplint.baseline.matching import Reach
+
         folders = [path for path in self.paths if os.path.isdir(path)]
         return Reach((), (), ()) if self.analysis.errors else Reach(self.ran, self.shown, folders)
 
     def flaws(self) -> list[Flaw]:
         """What is wrong with comments in the files that the run is about; after a crash, none counts as unused."""
+        from ddplint.ignores import Judge
+
         ran = frozenset[str]() if self.analysis.errors else self.ran
         return Judge(self.rules, ran, self.sifted.silenced).flaws(self.shown, self.sources)
 
@@ -237,7 +243,7 @@ def check(
     examined = examine(paths, settings, progress, core, rules, buffer)
     analysis, file_set = examined.analysis, examined.file_set
     kept = examined.sifted.kept
-    held = hold_back(kept, baseline, examined.sources, examined.read) if baseline else Held(kept)
+    held = hold_back(kept, baseline, examined.sources, examined.read)
     findings = [finding for finding in held.new if examined.is_wanted(finding)]
     if settings.report_unused_ignores:
         findings = sorted([*findings, *(flaw.finding() for flaw in examined.flaws())], key=_order)
@@ -454,7 +460,7 @@ class _Trial:
         sources = self._program.sources(documents)
         sifted = sift((one for one in findings if one.code in self._chosen), sources)
         read = {ref.display for ref in files} - {path for path, _ in built.skipped}
-        held = hold_back(sifted.kept, self._baseline, sources, read) if self._baseline else Held(sifted.kept)
+        held = hold_back(sifted.kept, self._baseline, sources, read)
         if not documents:
             self.suppressed = len({one for one, _ in sifted.silenced if self._is_wanted(one)})
             self.held = sum(map(self._is_wanted, held.known))

@@ -11,6 +11,7 @@ from pathlib import Path, PurePath
 from pathspec import GitIgnoreSpec
 
 from ddplint.patterns import PathPatterns, Pattern, gitignore_spec, match_below, relative_path
+from ddplint.problems import UserError
 from ddplint.source import limited, read_bytes
 
 DEFAULT_EXCLUDES = frozenset(
@@ -26,7 +27,7 @@ ROOT_MARKERS = (".git", "pyproject.toml", ".ddplint.yaml", "setup.py", "setup.cf
 _SUFFIXES = (".py", ".ipynb")
 
 
-class PathError(ValueError):
+class PathError(UserError):
     """A path on the command line that cannot be checked."""
 
 

@@ -13,3 +13,7 @@ def described(problem: BaseException) -> str:
     place = f" at {Path(frame.filename).name}:{frame.lineno}" if frame else ""
     detail = " ".join(str(problem).split())
     return f"{type(problem).__name__}{': ' if detail else ''}{detail}{place}"
+
+
+class UserError(Exception):
+    """What whoever runs ddplint can put right; the text is one line."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from ddplint.baseline import Known
 from ddplint.findings import Finding
 from ddplint.source import Sources
 from ddplint.suppression import Suppression
+
+if TYPE_CHECKING:
+    from ddplint.baseline.entries import Known
 
 
 @dataclass(frozen=True, slots=True)

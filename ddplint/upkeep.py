@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from ddplint.baseline import Baseline, Describer, Held, hold_back, read_baseline, write_baseline
+from ddplint.baseline import hold_back
+from ddplint.baseline.entries import Baseline, read_baseline, write_baseline
+from ddplint.baseline.matching import Describer
 from ddplint.config import ConfigError, Settings
 from ddplint.engine import Core, Examined, Program, Progress, examine, silent
 from ddplint.findings import Finding
@@ -107,7 +109,7 @@ def add_ignores(
         raise ConfigError(str(error)) from None
     examined = examine(paths, settings, progress, core, rules)
     kept = examined.sifted.kept
-    held = hold_back(kept, baseline, examined.sources, examined.read) if baseline else Held(kept)
+    held = hold_back(kept, baseline, examined.sources, examined.read)
     todo = {finding: finding for finding in held.new if examined.is_wanted(finding)}
     return _edited(examined, todo, {}, lambda document, own: added(document, own, why), apply)
 

@@ -154,7 +154,7 @@ def installed(core: FakeCore | None = None, rules: Sequence[Rule] = RULES) -> It
     with (
         mock.patch("ddplint.engine.DefaultCore", lambda: fake),
         mock.patch("ddplint.engine.discover", lambda: rules),
-        mock.patch("ddplint.cli.discover", lambda: rules),
+        mock.patch("ddplint.cli.options.discover", lambda: rules),
     ):
         yield fake
 

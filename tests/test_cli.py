@@ -424,23 +424,51 @@ def test_interrupt_as_a_process() -> None:
     assert (process.returncode, errors.strip()) == (130, b"")
 
 
+def loaded(*arguments: str) -> set[str]:
+    """The modules that a run has imported."""
+    program = f"import sys; from ddplint.cli import main; main({arguments!r}); print(*sys.modules, file=sys.stderr)"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", program], check=True, env=environment, capture_output=True, text=True)
+    return set(done.stderr.splitlines()[-1].split())
+
+
+def test_nothing_is_imported_before_a_command_asks_for_it() -> None:
+    own = {name for name in loaded("--version") if name.startswith("ddplint.")}
+    assert own == {
+        *("ddplint.cli", "ddplint.cli.app", "ddplint.cli.output"),
+        *("ddplint.problems", "ddplint.report", "ddplint.report.style"),
+    }
+
+
+def test_check_imports_only_what_it_needs() -> None:
+    write(a="x = 1\n")
+    further = {
+        *("ddplint.baseline.matching", "ddplint.fixing", "ddplint.ignores", "ddplint.report.html"),
+        *("ddplint.report.json", "ddplint.report.lanes", "ddplint.report.sarif", "ddplint.rewriting"),
+        *("ddplint.scaffold", "ddplint.upkeep", "libcst"),
+    }
+    assert not loaded("check") & further
+    # the second time from the cache
+    assert not loaded("check") & {*further, "ddplint.flow.analysis", "multiprocessing", "yaml"}
+
+
 @pytest.mark.skipif(os.name != "posix", reason="needs a pseudo terminal")
 def test_progress_only_on_a_terminal_and_only_when_slow() -> None:
     import io
 
-    from ddplint.cli import _ProgressLine
+    from ddplint.cli.output import ProgressLine
 
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
             return True
 
     quick, slow, piped = Terminal(), Terminal(), io.StringIO()
-    line = _ProgressLine(quick, Terminal())
+    line = ProgressLine(quick, Terminal())
     line.show("files", 1, 10)
     line.clear()
     assert quick.getvalue() == ""
     for stream, output in ((slow, Terminal()), (piped, Terminal()), (quick, io.StringIO())):
-        line = _ProgressLine(stream, output)
+        line = ProgressLine(stream, output)
         line._next = 0
         line.show("files", 5, 10)
         line.clear()

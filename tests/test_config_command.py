@@ -245,7 +245,7 @@ def test_every_key_is_in_the_reference() -> None:
 
 
 def test_options_named_by_keys_exist() -> None:
-    from ddplint.cli import check_command
+    from ddplint.cli.check import check_command
 
     options = {option for parameter in check_command.params for option in parameter.opts}
     assert {key.option for key in KEYS.values() if key.option} <= options

@@ -15,7 +15,7 @@ import click
 import pytest
 import yaml
 
-from ddplint.cli import cli, main
+from ddplint.cli import cli, commands, main
 from ddplint.config.settings import EXTEND, KEYS
 from ddplint.config.toml import tomllib
 from ddplint.config.user import USERS_KEYS
@@ -41,7 +41,7 @@ KNOWN_KEYS = {*KEYS, EXTEND}
 
 def options() -> Iterator[tuple[str, str]]:
     """Every long option of every command."""
-    for name, command in [("", cli), *cli.commands.items()]:
+    for name, command in [("", cli), *commands().items()]:
         for parameter in command.params:
             if isinstance(parameter, click.Option):
                 yield from ((name, option) for option in parameter.opts if option.startswith("--"))
@@ -55,7 +55,7 @@ def blocks() -> Iterator[tuple[Path, str, str]]:
 
 
 class TestOptions:
-    @pytest.mark.parametrize("command", sorted(cli.commands))
+    @pytest.mark.parametrize("command", sorted(commands()))
     def test_every_command_is_mentioned(self, command: str) -> None:
         assert f"ddplint {command}" in EVERYTHING
 

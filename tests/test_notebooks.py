@@ -22,8 +22,10 @@ from ddplint.facts.build import build_facts
 from ddplint.files import SourceRef
 from ddplint.findings import Action, Edit, Finding, Fix, Span, Step
 from ddplint.fixing.notebooks import decode
-from ddplint.report import render_concise, render_json, render_text
+from ddplint.report.concise import render_concise
+from ddplint.report.json import render_json
 from ddplint.report.style import Style
+from ddplint.report.text import render_text
 from ddplint.result import Result
 from ddplint.rewriting import FileRewriter, rewrite_common
 from ddplint.source import SIZE_LIMIT, Sources, Unreadable, parse_source, read_source
@@ -299,7 +301,7 @@ def test_names_in_magics_are_read(project: Path) -> None:
 
 def test_what_is_shown(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("a.ipynb").write_bytes(notebook("a = 1", "!ls\nx = bad(1)  # why\n", "hopeless(1)"))
-    with mock.patch("ddplint.engine.DefaultCore", ToyCore), mock.patch("ddplint.cli.discover", lambda: TOYS):
+    with mock.patch("ddplint.engine.DefaultCore", ToyCore), mock.patch("ddplint.cli.options.discover", lambda: TOYS):
         assert main(["fix", "--no-cache"]) == 1
         assert capsys.readouterr().out == (
             "--- a/a.ipynb:cell 2\n+++ b/a.ipynb:cell 2\n@@ -1,2 +1,2 @@ TOY001 toy-call (safe)\n"

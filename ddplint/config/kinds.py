@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ddplint.patterns import Pattern, is_pattern
+from ddplint.problems import UserError
 
 _SHORT = reprlib.Repr()
 _SHORT.maxlevel, _SHORT.maxlist, _SHORT.maxdict, _SHORT.maxstring, _SHORT.maxother = 1, 3, 3, 60, 60
@@ -19,7 +20,7 @@ _SHORT.maxlevel, _SHORT.maxlist, _SHORT.maxdict, _SHORT.maxstring, _SHORT.maxoth
 NOT_BLANK = r"\S"
 
 
-class ConfigError(Exception):
+class ConfigError(UserError):
     """A configuration that cannot be used; the message is one line."""
 
 

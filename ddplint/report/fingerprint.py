@@ -6,7 +6,8 @@ import hashlib
 from collections import Counter
 from pathlib import Path
 
-from ddplint.baseline import Baseline, Describer
+from ddplint.baseline.entries import Baseline
+from ddplint.baseline.matching import Describer
 from ddplint.report.model import Report
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from ddplint.baseline import Known
 from ddplint.report.style import plural, printable
+
+if TYPE_CHECKING:
+    from ddplint.baseline.entries import Known
 
 _MOST = 10
 

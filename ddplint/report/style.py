@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections.abc import Mapping
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import click
 
-from ddplint.findings import Severity, Span
-from ddplint.source import Sources
+if TYPE_CHECKING:
+    from ddplint.findings import Severity, Span
+    from ddplint.source import Sources
 
 _SEVERITY_COLOURS: dict[Severity, str] = {"note": "cyan", "warning": "yellow", "error": "red"}
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ddplint.findings import Finding, Span
-from ddplint.report.lanes import picture_of
-from ddplint.report.lanes_text import lanes_text
 from ddplint.report.snippet import snippet
 from ddplint.report.style import Style, location, printable
 from ddplint.result import Result
@@ -29,14 +27,23 @@ def _block(finding: Finding, sources: Sources, style: Style, verbose: bool) -> I
     for number, step in enumerate(finding.trace, 1):
         yield f"  {number}. {location(step.span, sources)}: {printable(step.message)}"
         yield from _source(step.span, sources, style, gutter + 3, underline=False)
-    picture = picture_of(finding) if verbose else None
-    if picture is not None:
-        yield from (f"  {line}" for line in lanes_text(picture, sources, style))
+    if verbose:
+        yield from _ranks(finding, sources, style)
     if finding.fix is not None:
         reason = f" ({printable(finding.fix.reason)})" if finding.fix.reason else ""
         yield f"  {style.good(f'fix ({finding.fix.applicability})')}: {printable(finding.fix.message)}{reason}"
     elif finding.no_fix_reason:
         yield f"  {style.dim('no fix')}: {printable(finding.no_fix_reason)}"
+
+
+def _ranks(finding: Finding, sources: Sources, style: Style) -> Iterator[str]:
+    # without -v nothing is drawn
+    from ddplint.report.lanes import picture_of
+    from ddplint.report.lanes_text import lanes_text
+
+    picture = picture_of(finding)
+    if picture is not None:
+        yield from (f"  {line}" for line in lanes_text(picture, sources, style))
 
 
 def _row(span: Span, sources: Sources) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ddplint.findings import Action, Edit, Finding, Fix, Span, Step
-from ddplint.report import Report
+from ddplint.report.model import Report
 from ddplint.result import Result
 from ddplint.source import Sources
 

@@ -13,9 +13,10 @@ from ddplint.cache import finding_from_data, finding_to_data
 from ddplint.config import Settings
 from ddplint.engine import check
 from ddplint.findings import RankEvent, Span
-from ddplint.report import render_json, render_text
+from ddplint.report.json import render_json
 from ddplint.report.lanes import Picture, caption, picture_of, sentences
 from ddplint.report.style import Style
+from ddplint.report.text import render_text
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 GUARD = Span("train.py", 3, 1, 3, 4)

@@ -14,7 +14,7 @@ from support import Ran, Run
 
 from ddplint.cli import main
 from ddplint.config import OUTPUT_FORMATS
-from ddplint.report import FORMATS
+from ddplint.report.formats import FORMATS
 from ddplint.report.output import write_report
 
 MACHINE = [name for name in OUTPUT_FORMATS if name not in ("text", "concise")]

@@ -18,7 +18,7 @@ from report_data import awkward_finding, make_finding, make_report
 
 from ddplint.findings import RankEvent, Span
 from ddplint.registry import discover
-from ddplint.report import FORMATS
+from ddplint.report.formats import FORMATS
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (Debian: apt-get install chromium)")

@@ -14,7 +14,8 @@ from report_data import awkward_finding, make_finding, make_report
 
 from ddplint.findings import Edit, Finding, Fix, RankEvent, Span, Step
 from ddplint.registry import discover
-from ddplint.report import FORMATS, Report
+from ddplint.report.formats import FORMATS
+from ddplint.report.model import Report
 
 RESOURCES = Path(__file__).parents[2] / "ddplint" / "report"
 RANKS = (

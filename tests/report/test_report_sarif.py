@@ -14,7 +14,8 @@ from report_data import AWKWARD_NAME, awkward_finding, make_finding, make_report
 
 from ddplint.findings import Span
 from ddplint.registry import discover
-from ddplint.report import FORMATS, Report
+from ddplint.report.formats import FORMATS
+from ddplint.report.model import Report
 
 SCHEMA = json.loads((Path(__file__).parents[1] / "data" / "sarif-schema-2.1.0.json").read_text(encoding="utf-8"))
 

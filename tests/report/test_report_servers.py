@@ -11,8 +11,8 @@ import pytest
 from report_data import AWKWARD_NAME, awkward_finding, make_finding, make_report
 
 from ddplint.findings import Finding, Span
-from ddplint.report import FORMATS, Report
-from ddplint.report.model import checkout_root
+from ddplint.report.formats import FORMATS
+from ddplint.report.model import Report, checkout_root
 
 
 def render(name: str, report: Report) -> str:

@@ -10,9 +10,13 @@ from report_data import make_finding as finding
 
 from ddplint.cache import finding_from_data, finding_to_data
 from ddplint.findings import Span
-from ddplint.report import render_concise, render_json, render_statistics, render_summary, render_text
+from ddplint.report.concise import render_concise
+from ddplint.report.json import render_json
 from ddplint.report.snippet import snippet
+from ddplint.report.statistics import render_statistics
 from ddplint.report.style import Style, printable, wants_colour
+from ddplint.report.summary import render_summary
+from ddplint.report.text import render_text
 from ddplint.result import Result
 from ddplint.source import Sources
 

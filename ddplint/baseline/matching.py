@@ -1,97 +1,25 @@
-"""The baseline: findings that are known, so that only new ones are reported.
-
-An entry says what a finding is about, never its row: rule, file, enclosing function, the statement, its neighbours.
-"""
+"""Which findings entries stand for: entries that are made of findings, and findings that are given an entry."""
 
 from __future__ import annotations
 
 import ast
 import hashlib
-import json
-import os
 import re
-import stat
-import tempfile
 import warnings
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
-from ddplint.config import ConfigError, Settings
-from ddplint.files import project_root
+from ddplint.baseline import Held
+from ddplint.baseline.entries import Baseline, Entry, Known
 from ddplint.findings import Finding
 from ddplint.layout import Layout
-from ddplint.source import Sources, Unreadable, read_bytes
+from ddplint.source import Sources
 
-BASELINE = ".ddplint-baseline.json"
-
-_VERSION = 1
-_SIZE_LIMIT = 100_000_000
 _CODE_LENGTH = 120
 # what a formatter may change without changing the code
 _FORM = re.compile(r"[\s()\\]|,(?=\s*[)\]}])")
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Entry:
-    """A known finding. `path` counts from the baseline's folder; `scope` is the enclosing function or class.
-
-    `code` is the statement for people to read, `hash` stands for all of it, `before` and `after` for its neighbours.
-    """
-
-    path: str
-    rule: str
-    scope: str
-    code: str
-    hash: str
-    before: str
-    after: str
-
-
-# an entry, and for how many findings
-Known = tuple[Entry, int]
-
-_FIELDS = tuple(one.name for one in fields(Entry))
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """`new` are the findings that the baseline does not know, `known` the others; `open` are entries, with how many
-    findings each still could hold back."""
-
-    new: tuple[Finding, ...]
-    known: tuple[Finding, ...] = ()
-    open: tuple[Known, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Baseline:
-    """A baseline as it stands in a file: entries and how many findings each holds back."""
-
-    file: Path
-    entries: dict[Entry, int] = field(default_factory=dict)
-
-    def place(self, path: str) -> str:
-        """A path, absolute or from the current folder, as entries name it."""
-        absolute = os.path.abspath(path)
-        try:
-            relative = os.path.relpath(absolute, self.file.parent)
-        except ValueError:
-            # on another drive
-            relative = absolute
-        return relative.replace(os.sep, "/")
-
-    def lies_in(self, path: str, folders: Iterable[str]) -> bool:
-        """Whether a file that an entry names lies in one of the folders."""
-        absolute = os.path.normpath(os.path.join(self.file.parent, path))
-        return any(absolute.startswith(os.path.join(os.path.abspath(folder), "")) for folder in folders)
-
-    def exists(self, path: str) -> bool:
-        """Whether the file that an entry names is there."""
-        return os.path.isfile(os.path.join(self.file.parent, path))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,74 +40,6 @@ class Reach:
             told = entry.rule in self.rules and (entry.path in places or gone)
             (done if told else open_).append((entry, count))
         return done, open_
-
-
-def find_baseline(start: Path, settings: Settings) -> Path | None:
-    """The file that the settings name, else the nearest one at or above the folder `start`."""
-    if settings.baseline is not None:
-        return settings.baseline
-    return next((folder / BASELINE for folder in (start, *start.parents) if (folder / BASELINE).is_file()), None)
-
-
-def open_baseline(start: Path, settings: Settings, named_only: bool = False) -> Baseline | None:
-    """The baseline in use for the folder `start`; with `named_only` none that the settings do not name.
-
-    Raises ConfigError.
-    """
-    file = settings.baseline if named_only else find_baseline(start, settings)
-    return None if file is None else read_baseline(file)
-
-
-def target_file(start: Path, settings: Settings) -> Path:
-    """The file to write: the one that is in use, else one in the root of the project that holds the folder `start`."""
-    return find_baseline(start, settings) or (project_root(start) or start) / BASELINE
-
-
-def read_baseline(file: Path) -> Baseline:
-    """Raises ConfigError with one line that says what is wrong with the file."""
-    try:
-        content = json.loads(read_bytes(str(file), _SIZE_LIMIT).decode("utf-8-sig"))
-    except Unreadable as trouble:
-        hint = "; `ddplint baseline` writes it" if trouble.reason == "not found" else ""
-        raise ConfigError(f"baseline {file}: {trouble.reason}{hint}") from None
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"baseline {file}: broken JSON: {error}") from None
-    if not isinstance(content, dict) or not isinstance(content.get("findings"), list):
-        raise ConfigError(f"baseline {file}: expected a table with a list `findings`")
-    if content.get("version") != _VERSION:
-        raise ConfigError(f"baseline {file}: expected version {_VERSION}, found {str(content.get('version'))[:20]}")
-    entries: dict[Entry, int] = {}
-    for number, row in enumerate(content["findings"], 1):
-        # the list ends with null, so that every entry's line ends alike
-        if row is not None:
-            entry, count = _entry(row, f"baseline {file}: entry {number}")
-            # a merge may leave an entry twice
-            entries[entry] = max(count, entries.get(entry, 0))
-    return Baseline(file, entries)
-
-
-def render_baseline(entries: dict[Entry, int]) -> str:
-    """The content of the file: sorted, one line for each entry, so that merges are easy."""
-    rows = [
-        json.dumps(asdict(entry) | ({"count": count} if count > 1 else {})) for entry, count in sorted(entries.items())
-    ]
-    return "\n".join(
-        ["{", f'"version": {_VERSION},', '"findings": [', *(f"{row}," for row in rows), "null", "]", "}", ""]
-    )
-
-
-def write_baseline(file: Path, entries: dict[Entry, int]) -> None:
-    """Put the file in its place in one step; raises OSError."""
-    target = os.path.realpath(file)
-    descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(target), prefix=".ddplint-", suffix=".tmp")
-    try:
-        with open(descriptor, "w", encoding="utf-8", newline="\n") as stream:
-            stream.write(render_baseline(entries))
-        os.chmod(temporary, _mode(target))
-        os.replace(temporary, target)
-    except BaseException:
-        os.unlink(temporary)
-        raise
 
 
 class Describer:
@@ -267,7 +127,7 @@ class _Matching:
         self.waiting = still
 
 
-def hold_back(findings: Sequence[Finding], baseline: Baseline, sources: Sources, read: Iterable[str]) -> Held:
+def matched(findings: Sequence[Finding], baseline: Baseline, sources: Sources, read: Iterable[str]) -> Held:
     """Part the findings of the files that were read by a baseline. Each entry holds back as many as it counts."""
     describer = Describer(baseline, sources)
     places = {baseline.place(path): path for path in read}
@@ -323,25 +183,3 @@ def _scopes(text: str) -> list[tuple[int, int, str]]:
 def _hash(code: str, size: int) -> str:
     plain = _FORM.sub("", code).replace('"', "'")
     return hashlib.blake2b(plain.encode("utf-8", "surrogatepass"), digest_size=size).hexdigest()
-
-
-def _entry(row: Any, where: str) -> Known:
-    if not isinstance(row, dict):
-        raise ConfigError(f"{where}: expected a table")
-    for key in _FIELDS:
-        if not isinstance(row.get(key), str):
-            raise ConfigError(f"{where}: `{key}` must be a string")
-    count = row.get("count", 1)
-    if type(count) is not int or count < 1:
-        raise ConfigError(f"{where}: `count` must be a whole number from 1")
-    return Entry(**{key: row[key] for key in _FIELDS}), count
-
-
-def _mode(target: str) -> int:
-    """The mode of the file that is there, else that of a new one."""
-    try:
-        return stat.S_IMODE(os.stat(target).st_mode)
-    except FileNotFoundError:
-        mask = os.umask(0)
-        os.umask(mask)
-        return 0o666 & ~mask
