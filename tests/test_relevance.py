@@ -146,6 +146,30 @@ def test_a_name_that_a_file_defines_is_that_file_s() -> None:
     assert reached(program, SHUFFLE) == {"main", "start"}
 
 
+def test_a_variable_of_the_file_leads_to_what_its_values_mention() -> None:
+    program = program_of(
+        data="""
+        def step(rows):
+            return order(rows)
+        def plain(rows):
+            return device, rows
+        def shadowed(order):
+            return order
+        order = package.shuffle
+        chosen: object = order
+        if package.cuda:
+            device = "cuda"
+        def handed(rows):
+            return chosen(rows)
+        """,
+        other="""
+        def elsewhere(rows):
+            return order(rows)
+        """,
+    )
+    assert reached(program, SHUFFLE) == {"step", "handed"}
+
+
 def test_each_group_has_to_be_in_reach() -> None:
     program = program_of(
         data="""

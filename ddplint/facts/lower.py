@@ -71,6 +71,8 @@ class Lowering:
         self.functions: list[dict[str, Any]] = []
         self.classes: list[dict[str, Any]] = []
         self.references: set[str] = set()
+        # of the file's variables: what their values mention
+        self.variables: dict[str, set[str]] = {}
         self.stored: set[str] = set()
         self.factors: set[str] = set()
         self._zeros = {"0"}
@@ -112,6 +114,17 @@ class Lowering:
 
     def expressions(self, nodes: list[ast.expr]) -> list[Any]:
         return [self.expression(node) for node in nodes]
+
+    def bound(self, targets: list[ast.expr], value: ast.expr | None) -> Any:
+        """The value of an assignment; what it mentions is remembered for the variables of the file."""
+        if self._scope:
+            return self.expression(value)
+        outer, self.references = self.references, set()
+        lowered = self.expression(value)
+        own, self.references = self.references, outer | self.references
+        for name in (part.id for target in targets for part in ast.walk(target) if isinstance(part, ast.Name)):
+            self.variables.setdefault(name, set()).update(own)
+        return lowered
 
     def function(self, node: Any) -> int:
         """Index of a new function record for a def or a lambda."""
@@ -170,6 +183,9 @@ class Lowering:
         self.references = self._members_of_imports(self.references)
         if self.factors & self._zeros:
             self.references.add(_ZERO_TIMES)
+        for name, own in self.variables.items():
+            if own:
+                self.references.add(f"{name}<{','.join(sorted(self._members_of_imports(own)))}")
 
     def _members_of_imports(self, references: set[str]) -> set[str]:
         """The references, `x.y` only where `x` is imported."""
@@ -458,7 +474,7 @@ def _import_from(low: Lowering, node: ast.ImportFrom) -> Node:
 def _assign(low: Lowering, node: ast.Assign) -> Node:
     for target in node.targets:
         low.zero(_last_name(target), node.value)
-    return ["assign", low.position(node), low.expressions(node.targets), low.expression(node.value)]
+    return ["assign", low.position(node), low.expressions(node.targets), low.bound(node.targets, node.value)]
 
 
 def _augmented(low: Lowering, node: ast.AugAssign) -> Node:
@@ -475,7 +491,7 @@ def _annotated(low: Lowering, node: ast.AnnAssign) -> Node:
         low.position(node),
         low.expression(node.target),
         low.expression(node.annotation),
-        low.expression(node.value),
+        low.bound([node.target], node.value),
     ]
 
 
@@ -517,7 +533,8 @@ def lower(text: str) -> dict[str, Any]:
 
     A reference is `x`; `x.y` for what is reached through an imported name, `.y` for other attributes; `x>y`
     for an import of `y` as `x`; in a function `=x` for its own variables, whose attributes are `.y`; `'x` for keywords
-    and the words of short texts; `'0*` for a product with zero, `'x::y` for a slice with a start and a step.
+    and the words of short texts; `x<y,z` for a variable of the file and what its values mention; `'0*` for a product
+    with zero, `'x::y` for a slice with a start and a step.
 
     Raises SyntaxError, ValueError, RecursionError or MemoryError as `ast.parse` does.
     """

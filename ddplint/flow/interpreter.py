@@ -57,7 +57,8 @@ class Interpreter(Expressions, Calls):
         self.program = program
         self.knowledge = knowledge
         self.listeners: dict[str, list[Listener]] = defaultdict(list)
-        self.module_values: dict[str, Environment] = {}
+        # each module's body, as far as it ran
+        self.module_frames: dict[str, Frame] = {}
         self.main_blocks: list[tuple[Module, Node]] = []
         self.frames: list[Frame] = []
         # the innermost of them
@@ -172,22 +173,22 @@ class Interpreter(Expressions, Calls):
     # modules
 
     def module_environment(self, module: Module) -> Environment:
-        """The names that a module defines; its body is evaluated when first asked for."""
-        known = self.module_values.get(module.path)
+        """The names that a module defines, so far where its body still runs; it is evaluated when first asked for."""
+        known = self.module_frames.get(module.path)
         if known is not None:
-            return known
-        env: Environment = {"__name__": UNKNOWN, "__file__": UNKNOWN}
-        self.module_values[module.path] = env
-        frame = Frame(module, env, None)
+            return known.env
+        frame = Frame(module, {"__name__": UNKNOWN, "__file__": UNKNOWN}, None)
+        self.run_at_module_level(frame, module.statements())
+        return frame.env
+
+    def run_at_module_level(self, frame: Frame, statements: list[Node]) -> None:
+        """Run statements whose names are the module's: functions see what is bound, also after they are defined."""
+        self.module_frames[frame.module.path] = frame
         self.enter(frame)
         try:
-            self.block(module.statements())
+            self.block(statements)
         finally:
             self.leave()
-        # branches copy environments: what the last one holds is what the module defines
-        if frame.env is not env:
-            env.update(frame.env)
-        return env
 
     def module_value(self, found: Module | Package | None, dotted: str) -> Value:
         if isinstance(found, Module):

@@ -145,9 +145,8 @@ class _Roots:
         # each script may call shared helpers as often as if it were alone
         self.interpreter.contexts.start_folder()
         frame = Frame(module, self.interpreter.module_environment(module), None)
-        self.interpreter.enter(frame)
         self.interpreter.main_roots.add(self.interpreter.root)
-        self.interpreter.block(node[3])
+        self.interpreter.run_at_module_level(frame, node[3])
 
     def functions(self, reach: set[int] | None, progress: Callable[[int, int], None] | None) -> None:
         """Functions nobody has entered: those that no other function names first, for they are nearer to the top."""

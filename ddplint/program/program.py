@@ -62,7 +62,7 @@ def _names(references: str) -> set[str]:
     return {
         name
         for reference in references.split()
-        if not reference.startswith("'")
+        if not reference.startswith("'") and "<" not in reference
         for name in re.split(r"[.=>]", reference)
         if name
     }

@@ -1,16 +1,16 @@
 """Which functions can matter to any rule: those from which, name by name, one is reached that mentions a rule's words.
 
 Only names are compared, so more may be kept than needed. A function is reached by its own name or as a member of a
-module, a class likewise. What a class's methods keep on their object is seen by its other methods, so that all of them
-matter where one does. A method's name leads nowhere: whoever calls it has the object from somebody who mentions the
-class, and that is where the flow begins.
+module, a class likewise; a variable of a file leads to what its values mention. What a class's methods keep on their
+object is seen by its other methods, so that all of them matter where one does. A method's name leads nowhere: whoever
+calls it has the object from somebody who mentions the class, and that is where the flow begins.
 """
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from ddplint.program.program import FunctionFacts, Module, Node, Program
@@ -115,14 +115,20 @@ def _units(program: Program) -> list[_Unit]:
     units: list[_Unit] = []
     for module in program.modules:
         aliases, own = _aliases(module.references), {name: f"{module.path} {name}" for name in _defined(module)}
+        variables = _variables(module.references)
         classes = _class_units(module, units)
         body = _Unit()
         body.mentions = _keys_of(module.references, aliases, own)
         units.append(body)
+        for name, references in variables.items():
+            unit = _Unit()
+            unit.keys = [f"{_VARIABLE}{module.path} {name}"]
+            unit.mentions = _keys_of(references, aliases, own) | _reads(module, variables, references)
+            units.append(unit)
         for facts in module.functions:
             unit = _Unit(classes.get(facts.owner) if facts.owner is not None else None)
             unit.functions.append(facts)
-            unit.mentions = _keys_of(facts.references, aliases, own)
+            unit.mentions = _keys_of(facts.references, aliases, own) | _reads(module, variables, facts.references)
             unit.mentions.update(_OWN + name for name in facts.qualname.split("."))
             if facts.qualname == facts.name:
                 unit.keys = _top_level_keys(module, facts.name)
@@ -148,6 +154,17 @@ def _aliases(references: str) -> dict[str, str]:
     return {alias: name for alias, _, name in pairs}
 
 
+def _variables(references: str) -> dict[str, str]:
+    """The variables of a file, with what their values mention."""
+    pairs = (reference.partition("<") for reference in references.split() if "<" in reference)
+    return {name: mentioned.replace(",", " ") for name, _, mentioned in pairs}
+
+
+def _reads(module: Module, variables: Mapping[str, str], references: str) -> set[str]:
+    """The keys of the file's variables that are read."""
+    return {f"{_VARIABLE}{module.path} {name}" for name in variables.keys() & set(references.split())}
+
+
 def _defined(module: Module) -> set[str]:
     """The names of the functions and classes at the top of a file."""
     names = {one.name for one in module.functions if one.name == one.qualname}
@@ -162,6 +179,8 @@ def _keys_of(references: str, aliases: dict[str, str], own: dict[str, str]) -> s
     keys: set[str] = set()
     for reference in references.split():
         base, dot, attribute = reference.partition(".")
+        if "<" in reference:
+            continue
         if dot:
             keys.add(_ATTRIBUTE + attribute)
             if base:
