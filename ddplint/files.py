@@ -133,7 +133,7 @@ def find_files(
         shown = frozenset(display_path(path, cwd) for path in explicit | walk.found)
         known = [path for path in singles if not (buffer and buffer.path == path and not buffer.named)]
         for context in sorted({_context(path) or path for path in known} - explicit_paths):
-            walk.folder(context)
+            walk.context(context)
         walk.found |= explicit
     contents = {str(buffer.path): buffer.data} if buffer else {}
     files = tuple(SourceRef(path, display_path(path, cwd), contents.get(path)) for path in walk.unique())
@@ -161,9 +161,14 @@ class _Walk:
         self._visited: set[str] = set()
         self._links: set[str] = set()
 
-    def folder(self, start: Path) -> None:
+    def folder(self, start: Path, clones: bool = True) -> None:
+        """`clones`: also repositories below it."""
         chain = self._inherited(start)
-        self._enter(str(start), [] if self._ignored(str(start), True, chain) else chain)
+        self._enter(str(start), [] if self._ignored(str(start), True, chain) else chain, clones)
+
+    def context(self, folder: Path) -> None:
+        """A folder that nobody named. Where it is no project, the repositories below it have nothing to do with it."""
+        self.folder(folder, project_root(folder) is not None)
 
     def leaves_out(self, path: Path) -> bool:
         """Whether a walk from the root of its project would not come to a file that is there."""
@@ -203,11 +208,11 @@ class _Walk:
         specs = [(str(folder), _ignore_file(str(folder))) for folder in reversed(above)]
         return [(folder, spec) for folder, spec in specs if spec is not None]
 
-    def _enter(self, folder: str, chain: list[tuple[str, GitIgnoreSpec]]) -> None:
+    def _enter(self, folder: str, chain: list[tuple[str, GitIgnoreSpec]], clones: bool) -> None:
         pending = [(folder, chain)]
         while pending:
             folder, chain = pending.pop()
-            if folder in self._visited:
+            if folder in self._visited or (not clones and os.path.exists(f"{folder}/.git")):
                 continue
             self._visited.add(folder)
             own = _ignore_file(folder)

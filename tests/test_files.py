@@ -124,6 +124,17 @@ def test_lone_file_in_the_temporary_folder(tmp_path: Path, monkeypatch: pytest.M
     assert names(find(tmp_path, "lone.py")) == ["lone.py"]
 
 
+def test_clones_beside_a_lone_file_are_no_part_of_its_program(tmp_path: Path) -> None:
+    tree(tmp_path, "a.py", "models/b.py", "ops/setup.py", "work/clone/.git/HEAD", "work/clone/c.py", "work/d.py")
+    program = ["a.py", "models/b.py", "ops/setup.py", "work/d.py"]
+    assert names(find(tmp_path, "a.py")) == program
+    # what is named is read, and so is what lies in a project
+    assert names(find(tmp_path)) == sorted([*program, "work/clone/c.py"])
+    assert names(find(tmp_path, "a.py", "work")) == sorted([*program, "work/clone/c.py"])
+    (tmp_path / "setup.cfg").touch()
+    assert names(find(tmp_path, "a.py")) == sorted([*program, "work/clone/c.py"])
+
+
 def test_paths_outside_are_absolute(tmp_path: Path) -> None:
     tree(tmp_path, "p/a.py", "q/b.py")
     assert names(find(tmp_path / "p", "../q")) == [f"{tmp_path.as_posix()}/q/b.py"]
