@@ -190,7 +190,9 @@ class Repairs:
             if not alone:
                 raise Refused("another call of the evaluation stands where rank 0 alone gets")
             if outer_call(use) is not None:
-                raise Refused("the evaluation, which rank 0 alone calls, reports its numbers itself: every rank would")
+                raise Refused(
+                    "the evaluation, which rank 0 alone calls, reports its numbers itself: on all ranks, each would"
+                )
             raise Refused("rank 0 alone runs the loop over its shard, and the loop stands in the guarded branch itself")
         scope, call = found
         where = self.reach.where(scope.module, call[1])
