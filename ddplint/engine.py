@@ -317,7 +317,7 @@ def fix(
                 return f"its fix is unsafe ({finding.fix.reason}); --unsafe-fixes writes it"
             for path in sorted({action.span.path for action in finding.fix.actions}):
                 if buffer and program.path(path) != str(buffer.path):
-                    return f"it also changes {path}, and only what standard input holds is repaired"
+                    return f"its fix changes {path}, and only what standard input holds is repaired"
                 reason = refusal(program.path(path), root) if writing and program.path(path) else ""
                 if reason:
                     return f"{path} is not written: {reason}"

@@ -193,7 +193,7 @@ def test_fix_changes_no_other_file(toy: ToyCore, run: Run) -> None:
     ran = run("y = pair(2)\n", "fix", "--apply", "-", "--stdin-filename", "a.py")
     assert (ran.out, ran.code) == ("y = pair(2)\n", 1)
     assert Path("b.py").read_text() == "x = pair(1)\n"
-    assert "left a.py:1:5: TOY001 toy-call: it also changes b.py, and only what standard input holds is " in ran.err
+    assert "left a.py:1:5: TOY001 toy-call: its fix changes b.py, and only what standard input holds is " in ran.err
 
 
 def test_fix_of_a_notebook(toy: ToyCore, run: Run) -> None:

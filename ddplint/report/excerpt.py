@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from ddplint.findings import Span
+from ddplint.report.changes import Hunk, Sign
 from ddplint.report.style import printable
 from ddplint.source import Sources
 
@@ -102,9 +103,13 @@ def _marked(line: str, row: int, span: Span) -> tuple[int, int]:
     return start, end
 
 
-def code_runs(line: str) -> tuple[Run, ...]:
-    """A line of its own, nothing marked."""
-    return tuple(_runs(line, 0, 0, 0, ()))
+def hunk_runs(hunk: Hunk, sources: Sources) -> Iterator[tuple[Sign, tuple[Run, ...]]]:
+    """The lines of a hunk, nothing marked."""
+    strings, row = sources.long_strings(hunk.path), hunk.row
+    for sign, line in hunk.lines:
+        # where a new line stands there is something else in the file
+        yield sign, tuple(_runs(line, 0, 0, 0, () if sign == "+" else strings.get(row, ())))
+        row += sign != "+"
 
 
 def _runs(line: str, start: int, end: int, drop: int, strings: Sequence[tuple[int, int]]) -> Iterator[Run]:

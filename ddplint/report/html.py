@@ -15,7 +15,7 @@ from markdown_it import MarkdownIt
 from ddplint import __version__
 from ddplint.findings import SEVERITIES, Finding, Span
 from ddplint.report.changes import hunks_of
-from ddplint.report.excerpt import Row, Run, code_runs, excerpt
+from ddplint.report.excerpt import Row, Run, excerpt, hunk_runs
 from ddplint.report.lanes import Picture, caption, picture_of
 from ddplint.report.lanes_svg import lanes_svg
 from ddplint.report.model import Report
@@ -236,9 +236,9 @@ def _fix(report: Report, finding: Finding, folded: bool) -> Iterator[str]:
         yield '<pre class="diff" tabindex="0">'
         for hunk in hunks:
             yield f'<span class="at">@@ {escape(printable(hunk.path))}:{hunk.row} @@</span>'
-            for sign, line in hunk.lines:
+            for sign, runs in hunk_runs(hunk, report.result.sources):
                 kind = {" ": "", "-": ' class="del"', "+": ' class="add"'}[sign]
-                yield f"<span{kind}>{sign} {''.join(map(_run, code_runs(line)))}</span>"
+                yield f"<span{kind}>{sign} {''.join(map(_run, runs))}</span>"
         yield "</pre></details>"
     yield "</div>\n"
 

@@ -10,7 +10,7 @@ import pytest
 
 from ddplint.findings import Edit, Fix, Span
 from ddplint.report.changes import hunks_of
-from ddplint.report.excerpt import excerpt
+from ddplint.report.excerpt import excerpt, hunk_runs
 from ddplint.source import Sources
 
 
@@ -99,6 +99,18 @@ def test_strings_of_several_rows(tmp_path: Path, text: str, row: int, expected: 
     merged = ["".join(run.text for run in runs) for _, runs in groupby(found.runs, lambda run: run.kind)]
     kinds = [kind for kind, _ in groupby(run.kind for run in found.runs)]
     assert {text.strip(): kind for text, kind in zip(merged, kinds, strict=True) if kind and text.strip()} == expected
+
+
+def test_kinds_in_a_hunk(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text('"""\nif in\n"""\nx = 1\nfor\n')
+    fix = Fix("safe", "t", (), "", (Edit(Span("a.py", 4, 1, 4, 6), "if"),))
+    sources = Sources(str(tmp_path))
+    (hunk,) = hunks_of(fix, sources)
+    kinds = [(sign, {run.kind for run in runs if run.text.strip()}) for sign, runs in hunk_runs(hunk, sources)]
+    assert kinds == [
+        (" ", {"string"}), (" ", {"string"}), (" ", {"string"}), ("-", {"", "number"}), ("+", {"keyword"}),
+        (" ", {"keyword"}),
+    ]  # fmt: skip
 
 
 def hunks(folder: Path, text: str, *edits: tuple[int, int, int, int, str]) -> list[tuple[int, list[str]]]:
