@@ -776,8 +776,12 @@ class UnseededValidationShuffle(Rule):
     name = "unseeded-validation-shuffle"
     severity = "warning"
     words = (
+        frozenset({"shuffle", "shardshuffle", "RandomSampler", "permutation", "randperm", "RandomMix", "WebDataset"}),
         frozenset(
-            {"Loader", "shuffle", "shardshuffle", "RandomSampler", "permutation", "randperm", "RandomMix", "WebDataset"}
+            {
+                "Loader", "loader", "dataloader", "RandomMix", "WebDataset", "load_dataset", "load_from_disk",
+                "eval_dataset", "by_node",
+            }  # fmt: skip
         ),
     )
     check = UnseededValidationShuffleCheck

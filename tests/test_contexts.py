@@ -51,11 +51,11 @@ def test_combinations_of_flags_are_bounded() -> None:
 
 def test_objects_are_admitted_up_to_the_limit_of_the_folder() -> None:
     contexts = Contexts()
-    assert [contexts.admit_object(1, LIMIT) for _ in range(4)] == [True] * LIMIT + [False]
+    assert [contexts.admit(1, LIMIT) for _ in range(4)] == [True] * LIMIT + [False]
     contexts.start_file()
-    assert not contexts.admit_object(1, LIMIT)
+    assert not contexts.admit(1, LIMIT)
     contexts.start_folder()
-    assert contexts.admit_object(1, LIMIT)
+    assert contexts.admit(1, LIMIT)
 
 
 def test_flags_are_arguments_that_are_true_or_false() -> None:

@@ -344,10 +344,17 @@ def _compare(low: Lowering, node: ast.Compare) -> Node:
 
 def _binary(low: Lowering, node: ast.BinOp) -> Node:
     if isinstance(node.op, ast.Mult):
-        low.factors.update(_factor(side) for side in (node.left, node.right))
+        # text and lists are repeated, not multiplied
+        if not any(_is_sequence(side) for side in (node.left, node.right)):
+            low.factors.update(_factor(side) for side in (node.left, node.right))
     return [
         "bin", low.position(node), _OPERATORS[type(node.op)], low.expression(node.left), low.expression(node.right)
     ]  # fmt: skip
+
+
+def _is_sequence(node: ast.expr) -> bool:
+    is_text = isinstance(node, ast.Constant) and isinstance(node.value, (str, bytes))
+    return is_text or isinstance(node, (ast.JoinedStr, ast.List, ast.Tuple))
 
 
 def _is_zero(node: ast.expr | None) -> bool:

@@ -436,7 +436,7 @@ class Calls(Library):
         known = self.objects.get(key)
         if known is not None:
             return known
-        if not self.contexts.admit_object(id(class_.facts), MAX_CONTEXTS):
+        if not self.contexts.admit(id(class_.facts), MAX_CONTEXTS):
             existing = self.instances.get(id(class_.facts))
             return existing[-1] if existing else UNKNOWN
         place = self.frame.place(node, f"makes a `{class_.facts.name}`")

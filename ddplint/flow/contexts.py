@@ -10,8 +10,9 @@ from ddplint.flow.values import Const, Value
 # arguments that are True or False, by position or name
 Flags = tuple[tuple[int | str, bool], ...]
 
-# ways in which each file may call a function, whatever the other files of its folder used up
+# ways in which each file may call a function, whatever the other files of its folder used up; in how many files
 _OWN = 1
+_MAX_FURTHER = 2
 # combinations of flags, each of which may be tried once beside the other ways
 _MAX_FLAGS = 4
 
@@ -26,6 +27,7 @@ class Contexts:
     def __init__(self) -> None:
         self._folder: Counter[int] = Counter()
         self._file: Counter[int] = Counter()
+        self._further: Counter[int] = Counter()
         self._flags: dict[int, set[Flags]] = defaultdict(set)
 
     def start_file(self) -> None:
@@ -34,19 +36,27 @@ class Contexts:
     def start_folder(self) -> None:
         self._folder.clear()
         self._file.clear()
+        self._further.clear()
         self._flags.clear()
 
-    def admit_object(self, identity: int, limit: int) -> bool:
-        """Whether there may be one more object of the class that has this `id()`; then it is counted."""
+    def admit(self, identity: int, limit: int) -> bool:
+        """Whether there may be one more object of the class, or way of calling the function, that has this `id()`; then
+        it is counted.
+        """
         if self._folder[identity] >= limit:
             return False
         self._folder[identity] += 1
         return True
 
     def admit_call(self, identity: int, limit: int, flags: Flags) -> bool:
-        """Whether there may be one more way of calling the function that has this `id()`; then it is counted."""
-        if self._folder[identity] >= limit and self._file[identity] >= _OWN and not self._is_new(identity, flags):
-            return False
+        """As `admit`, and beyond the limit a file's own way, or one with other flags."""
+        if self._folder[identity] >= limit:
+            if self._is_new(identity, flags):
+                pass
+            elif self._file[identity] < _OWN and self._further[identity] < _MAX_FURTHER:
+                self._further[identity] += 1
+            else:
+                return False
         self._folder[identity] += 1
         self._file[identity] += 1
         if flags:
