@@ -768,6 +768,10 @@ def _given(value: Value | None, absent: tuple[Any, ...] = (None,)) -> bool:
     return any(not (isinstance(option.shape, Const) and option.shape.value in absent) for option in value.options())
 
 
+# what gives batches or samples
+_LOADING = frozenset(
+    {"Loader", "loader", "dataloader", "RandomMix", "WebDataset", "load_dataset", "load_from_disk"}
+) | {"eval_dataset", "by_node"}
 _FAMILIES = {"torch": "torch", "numpy": "NumPy", "python": "Python's random"}
 
 
@@ -777,12 +781,7 @@ class UnseededValidationShuffle(Rule):
     severity = "warning"
     words = (
         frozenset({"shuffle", "shardshuffle", "RandomSampler", "permutation", "randperm", "RandomMix", "WebDataset"}),
-        frozenset(
-            {
-                "Loader", "loader", "dataloader", "RandomMix", "WebDataset", "load_dataset", "load_from_disk",
-                "eval_dataset", "by_node",
-            }  # fmt: skip
-        ),
+        _LOADING,
     )
     check = UnseededValidationShuffleCheck
 

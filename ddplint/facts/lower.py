@@ -343,10 +343,9 @@ def _compare(low: Lowering, node: ast.Compare) -> Node:
 
 
 def _binary(low: Lowering, node: ast.BinOp) -> Node:
-    if isinstance(node.op, ast.Mult):
-        # text and lists are repeated, not multiplied
-        if not any(_is_sequence(side) for side in (node.left, node.right)):
-            low.factors.update(_factor(side) for side in (node.left, node.right))
+    # text and lists are repeated, not multiplied
+    if isinstance(node.op, ast.Mult) and not (_is_sequence(node.left) or _is_sequence(node.right)):
+        low.factors.update(_factor(side) for side in (node.left, node.right))
     return [
         "bin", low.position(node), _OPERATORS[type(node.op)], low.expression(node.left), low.expression(node.right)
     ]  # fmt: skip

@@ -309,6 +309,12 @@ class Calls(Library):
 
     def ancestors(self: Interpreter, class_: ClassValue) -> list[ClassValue | Lib]:  # type: ignore[misc]
         """The class and what it inherits from, in order of lookup; library classes as their names."""
+        order = self.orders.get(class_)
+        if order is None:
+            order = self.orders[class_] = self._order_of_lookup(class_)
+        return order
+
+    def _order_of_lookup(self: Interpreter, class_: ClassValue) -> list[ClassValue | Lib]:  # type: ignore[misc]
         order: list[ClassValue | Lib] = []
         stack: list[Value] = [Value(class_)]
         seen: set[Any] = set()

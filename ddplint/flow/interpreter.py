@@ -66,6 +66,8 @@ class Interpreter(Expressions, Calls):
         self.entered: set[int] = set()
         self.instances: dict[int, list[Value]] = defaultdict(list)
         self.classes: dict[int, Value] = {}
+        # orders of lookup, while no class gets other bases
+        self.orders: dict[ClassValue, list[ClassValue | Lib]] = {}
         self.memo: dict[Any, Value] = {}
         # objects by class, place and arguments
         self.objects: dict[Any, Value] = {}
@@ -638,6 +640,7 @@ class Interpreter(Expressions, Calls):
         shape = known.shape
         assert isinstance(shape, ClassValue)
         shape.bases = [self.evaluate(base) for base in facts.bases]
+        self.orders.clear()
         outer = self.frame
         closure = outer if outer.function is not None else outer.closure
         inner = Frame(outer.module, {}, closure, owner=shape)

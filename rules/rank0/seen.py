@@ -95,10 +95,13 @@ class Plan:
         return Fix("unsafe" if reason else "safe", self.message, tuple(self.actions), reason)
 
 
+_HOLDERS = (Items, Entries, Elements, Union, Method)
+
+
 def find(value: Value, name: str, depth: int = 0) -> Tag | None:
     """A tag of a value or of what it holds."""
     tag = value.tags.get(name)
-    if tag is not None or depth > 3:
+    if tag is not None or depth > 3 or not isinstance(value.shape, _HOLDERS):
         return tag
     for part in _parts(value):
         tag = find(part, name, depth + 1)

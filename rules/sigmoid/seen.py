@@ -66,7 +66,9 @@ class Seen:
             self.exports.append((event.name, spot, event.receiver or (event.arguments[0] if event.arguments else None)))
         if isinstance(event.result.shape, Made) and self._holds(event.result.shape, "chain"):
             self._layers(event.result.shape)
-        tags = [tag for value in [*given, *([event.receiver] if event.receiver else [])] for tag in _sigmoids(value)]
+        if event.receiver is not None:
+            given.append(event.receiver)
+        tags = [tag for value in given if value.tags or isinstance(value.shape, _HOLDERS) for tag in _sigmoids(value)]
         effect = event.effect
         if effect is not None and effect.adds == SIGMOID:
             made = shape.place if isinstance(shape, Made) else None
@@ -81,8 +83,10 @@ class Seen:
                 self.others[spot].add(event.name)
 
     def _exports(self, event: CallEvent) -> bool:
-        method = event.node[2][3] if event.node[2][0] == "attr" else ""
-        return any(self.knowledge.matches("exports_model", name) for name in (event.name, method) if name)
+        callee, matches = event.node[2], self.knowledge.matches
+        if event.name and matches("exports_model", event.name):
+            return True
+        return bool(callee[0] == "attr" and matches("exports_model", callee[3]))
 
     def _holds(self, made: Made, kind: str) -> bool:
         effect = self.knowledge.object_(made.name)
@@ -104,6 +108,9 @@ class Seen:
                 children += shape.arguments
             elif isinstance(shape, Made) and self._applies_sigmoid(shape):
                 self.layers[shape.place[:2]].add(container.place[:2])
+
+
+_HOLDERS = (Items, Entries, Elements)
 
 
 def _sigmoids(value: Value, depth: int = 0) -> Iterator[Any]:
