@@ -17,7 +17,7 @@ from ddplint.files import SourceRef
 from ddplint.source import Unreadable, content_hash, parse_source
 
 # raise it whenever the form of facts changes: facts of another form are not read from the cache
-FACTS_VERSION = "8"
+FACTS_VERSION = "9"
 _FEW = 24
 _CHUNK = 16
 
