@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import PIPE
 from unittest import mock
 
 import pytest
@@ -260,23 +261,33 @@ def test_scratch_folders_of_dead_runs_are_removed(tmp_path: Path, monkeypatch: p
     assert [path.name for path in place.iterdir()] == ["ddplint-scratches"]
 
 
+# for a line that it reads it writes in a process of its own, whose number is printed as the writing begins; for the
+# next line it waits for that process
 PROGRAM = """
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from ddplint.fixing.write import Write, clean, write_all
 if sys.argv[1] == "named":
     del os.O_TMPFILE
-clean(["p"])
-writes = []
-for path in sorted(Path("p").glob("*.py")):
-    before = path.read_bytes()
-    after = before.replace(b"bad(", b"good(")
-    if after != before:
-        writes.append(Write(str(path), str(path), before, after))
-print(flush=True)
-write_all(writes)
+def rewrite():
+    clean(["p"])
+    writes = []
+    for path in sorted(Path("p").glob("*.py")):
+        before = path.read_bytes()
+        after = before.replace(b"bad(", b"good(")
+        if after != before:
+            writes.append(Write(str(path), str(path), before, after))
+    print(os.getpid(), flush=True)
+    write_all(writes)
+while sys.stdin.readline():
+    process = os.fork()
+    if not process:
+        rewrite()
+        os._exit(0)
+    sys.stdin.readline()
+    os.waitpid(process, 0)
+    print("ended", flush=True)
 """
 
 
@@ -292,20 +303,23 @@ def test_killed_at_any_moment(project: Path, kind: str) -> None:
     (project / "p").mkdir()
     files = [project / "p" / f"m{number:02}.py" for number in range(12)]
     partly = leftovers = 0
-    for _ in range(25):
-        for file in files:
-            file.write_text(old)
-        process = subprocess.Popen([sys.executable, "-c", PROGRAM, kind], stdout=subprocess.PIPE, env=environment)
-        assert process.stdout is not None
-        process.stdout.readline()
-        process.stdout.close()
-        time.sleep(chance.random() * 0.06)
-        process.kill()
-        process.wait()
-        texts = [file.read_text() for file in files]
-        assert set(texts) <= {old, new}
-        partly += len(set(texts)) > 1
-        leftovers += bool(list((project / "p").glob(".*.tmp")))
+    command = [sys.executable, "-c", PROGRAM, kind]
+    with subprocess.Popen(command, stdin=PIPE, stdout=PIPE, env=environment, text=True) as program:
+        assert program.stdin is not None and program.stdout is not None
+        for _ in range(25):
+            for file in files:
+                file.write_text(old)
+            print(file=program.stdin, flush=True)
+            process = int(program.stdout.readline())
+            time.sleep(chance.random() * 0.06)
+            os.kill(process, signal.SIGKILL)
+            # only now the program waits for it: until then the number is that of no other process
+            print(file=program.stdin, flush=True)
+            assert program.stdout.readline() == "ended\n"
+            texts = [file.read_text() for file in files]
+            assert set(texts) <= {old, new}
+            partly += len(set(texts)) > 1
+            leftovers += bool(list((project / "p").glob(".*.tmp")))
     assert partly
     # a file has a name beside its target for the moment between two system calls only
     assert leftovers if kind == "named" else leftovers < 5

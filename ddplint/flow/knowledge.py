@@ -26,6 +26,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -222,20 +223,28 @@ def load_knowledge(further: Iterable[Path] = ()) -> Knowledge:
 
     Raises KnowledgeError for a file that cannot be read, is no YAML or has another form.
     """
-    # an answer from the cache does without
-    import yaml
-
     from ddplint.flow.team import read_team_file
 
-    # in C, as the shipped files need it to be fast
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     knowledge = Knowledge()
-    for path in sorted((Path(__file__).parent.parent / "knowledge").glob("*.yaml")):
-        try:
-            data = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as problem:
-            raise KnowledgeError(f"{path}: {problem}") from problem
-        _add(knowledge, data, str(path))
+    for path, data in _shipped():
+        _add(knowledge, data, path)
     for path in further:
         _add_team(knowledge, read_team_file(path, _names(knowledge)))
     return knowledge
+
+
+@cache
+def _shipped() -> tuple[tuple[str, Any], ...]:
+    """Path and content of the shipped files: for a process they are always the same. Raises KnowledgeError."""
+    # an answer from the cache does without
+    import yaml
+
+    # in C, as the shipped files need it to be fast
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    found = []
+    for path in sorted((Path(__file__).parent.parent / "knowledge").glob("*.yaml")):
+        try:
+            found.append((str(path), yaml.load(path.read_text(encoding="utf-8"), Loader=loader)))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as problem:
+            raise KnowledgeError(f"{path}: {problem}") from problem
+    return tuple(found)

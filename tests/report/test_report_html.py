@@ -215,7 +215,7 @@ def test_cost_is_linear(tmp_path: Path, name: str) -> None:
 
     seconds(20)
     # four times the findings: four times the work; sixteen times if anything went through all of them for each
-    assert seconds(800) < 9 * seconds(200) + 0.05
+    assert seconds(400) < 9 * seconds(100) + 0.05
 
 
 # colours
