@@ -17,7 +17,7 @@ from ddplint.facts.build import _FEW
 from ddplint.report.json import render_json
 
 # one in so many fixtures of each rule
-STEP = 6
+STEP = 8
 PARTS = tuple(sorted(path.name for path in FIXTURES.iterdir() if path.is_dir()))
 
 

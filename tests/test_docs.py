@@ -14,6 +14,7 @@ from typing import Any
 import click
 import pytest
 import yaml
+from support import pytest_output
 
 from ddplint.cli import cli, commands, main
 from ddplint.config.settings import EXTEND, KEYS
@@ -170,12 +171,8 @@ class TestTutorial:
         assert {rule.code: problems for rule, problems in unfinished(folder).items()} == {"ACME101": []}
 
     def test_its_tests_pass(self, folder: Path) -> None:
-        done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(folder)],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stdout
-        assert "11 passed" in done.stdout
+        output = pytest_output(folder)
+        assert output.splitlines()[-1].startswith("11 passed"), output
 
     def test_it_says_what_the_page_shows(self, folder: Path) -> None:
         source = Path("src")

@@ -123,7 +123,7 @@ def shape(text: str) -> str:
 
 
 @pytest.mark.parametrize("code", sorted({fixture.code for fixture in FIXTURES}))
-@settings(max_examples=6, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=4, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_layout_does_not_change_what_fixes_do(
     code: str, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory

@@ -45,7 +45,7 @@ def rows_of_code(text: str) -> list[int]:
     return [row for first, last in Layout(text).lines for row in range(first, last + 1)]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.data(), st.sampled_from(["\n", "\r\n", "\r"]), st.booleans(), st.sampled_from(["", "because"]))
 def test_added_and_removed_again(data: st.DataObject, newline: str, tabs: bool, reason: str) -> None:
     text = data.draw(st.sampled_from(TEXTS))

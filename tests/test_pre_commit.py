@@ -10,6 +10,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -71,15 +72,19 @@ def hook(identity: str, **changes: Any) -> dict[str, Any]:
 class Project:
     """A project under Git with pre-commit installed."""
 
-    def __init__(self, folder: Path, *hooks: dict[str, Any], **source: str) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        folder.mkdir()
+
+    def set_up(self, *hooks: dict[str, Any], **source: str) -> Project:
+        """Make the folder such a project."""
+        self.folder.mkdir()
         self.git("init", "--quiet")
         repository = {"repo": "local", **source, "hooks": list(hooks)}
-        (folder / CONFIG).write_text(yaml.safe_dump({"repos": [repository]}))
+        (self.folder / CONFIG).write_text(yaml.safe_dump({"repos": [repository]}))
         self.git("add", CONFIG)
         self.git("commit", "--quiet", "-m", "start")
         self.pre_commit("install")
+        return self
 
     def git(self, *arguments: str) -> str:
         done = subprocess.run(["git", *arguments], cwd=self.folder, capture_output=True, text=True, check=False)
@@ -110,23 +115,33 @@ class Project:
         return made, done.stdout + done.stderr
 
 
-@pytest.fixture(autouse=True)
-def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.startswith(("GIT_", "PRE_COMMIT"))]:
-        monkeypatch.delenv(name)
-    for name in ("AUTHOR", "COMMITTER"):
-        monkeypatch.setenv(f"GIT_{name}_NAME", "tester")
-        monkeypatch.setenv(f"GIT_{name}_EMAIL", "tester@example.org")
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
-    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
-    monkeypatch.setenv("PRE_COMMIT_HOME", str(tmp_path / "pre-commit"))
-    monkeypatch.setenv("PRE_COMMIT_COLOR", "never")
-    monkeypatch.setenv("DDPLINT_CACHE_DIR", str(tmp_path / "cache"))
+@pytest.fixture(autouse=True, scope="module")
+def surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    own = tmp_path_factory.mktemp("own")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(("GIT_", "PRE_COMMIT"))]:
+            patch.delenv(name)
+        for name in ("AUTHOR", "COMMITTER"):
+            patch.setenv(f"GIT_{name}_NAME", "tester")
+            patch.setenv(f"GIT_{name}_EMAIL", "tester@example.org")
+        patch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+        patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+        patch.setenv("PRE_COMMIT_HOME", str(own / "pre-commit"))
+        patch.setenv("PRE_COMMIT_COLOR", "never")
+        patch.setenv("DDPLINT_CACHE_DIR", str(own / "cache"))
+        yield
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with the hook, to be copied: installing takes longer than most of what is tried with it."""
+    return Project(tmp_path_factory.mktemp("template") / "project").set_up(hook("ddplint")).folder
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return Project(tmp_path / "project", hook("ddplint"))
+def project(tmp_path: Path, template: Path) -> Project:
+    shutil.copytree(template, tmp_path / "project")
+    return Project(tmp_path / "project")
 
 
 def test_clean_commit(project: Project) -> None:
@@ -148,7 +163,7 @@ def test_commit_with_a_bug_is_rejected_with_a_readable_message(project: Project)
 
 
 def test_fix_changes_the_file_and_stops_the_commit(tmp_path: Path) -> None:
-    project = Project(tmp_path / "project", hook("ddplint-fix"), hook("ddplint"))
+    project = Project(tmp_path / "project").set_up(hook("ddplint-fix"), hook("ddplint"))
     project.stage({"train.py": BUG})
     made, output = project.commit()
     assert not made
@@ -161,7 +176,7 @@ def test_fix_changes_the_file_and_stops_the_commit(tmp_path: Path) -> None:
 
 
 def test_fix_hook_reports_what_it_leaves(tmp_path: Path) -> None:
-    project = Project(tmp_path / "project", hook("ddplint-fix"))
+    project = Project(tmp_path / "project").set_up(hook("ddplint-fix"))
     # only the sigmoid of a module that others may call can be taken out: unsafe
     project.stage({"model.py": SIGMOID_MODEL, "train.py": TRAIN})
     made, output = project.commit()
@@ -170,10 +185,9 @@ def test_fix_hook_reports_what_it_leaves(tmp_path: Path) -> None:
     assert "files were modified" not in output
 
 
-@pytest.mark.parametrize("name", ["README.md", "stub.pyi", "data.json"])
-def test_nothing_to_check(project: Project, name: str) -> None:
+def test_nothing_to_check(project: Project) -> None:
     project.write({"train.py": BUG})
-    project.stage({name: "1\n"})
+    project.stage(dict.fromkeys(("README.md", "stub.pyi", "data.json"), "1\n"))
     made, output = project.commit()
     assert made
     assert "(no files to check)" in output and "Skipped" in output
@@ -234,7 +248,7 @@ def test_excluded_files_stay_excluded(project: Project) -> None:
 
 
 def test_arguments_of_the_configuration(tmp_path: Path) -> None:
-    project = Project(tmp_path / "project", hook("ddplint", args=["--ignore", "DDP203"]))
+    project = Project(tmp_path / "project").set_up(hook("ddplint", args=["--ignore", "DDP203"]))
     project.stage({"train.py": BUG})
     assert project.commit()[0]
 
@@ -259,7 +273,7 @@ def test_all_files(project: Project) -> None:
 def test_installed_from_this_repository(tmp_path: Path) -> None:
     revision = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
     published = [{"id": "ddplint-fix"}, {"id": "ddplint"}]
-    project = Project(tmp_path / "project", *published, repo=str(ROOT), rev=revision.stdout.strip())
+    project = Project(tmp_path / "project").set_up(*published, repo=str(ROOT), rev=revision.stdout.strip())
     done = project.pre_commit("install-hooks")
     if done.returncode != 0 and re.search("No matching distribution|Connection|name resolution", done.stdout):
         pytest.skip("packages cannot be installed here")

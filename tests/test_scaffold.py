@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from local_rules import rule_text, write
+from support import pytest_output
 
 from ddplint.cli import main
 from ddplint.registry import discover, gather
@@ -63,13 +64,10 @@ class TestNewRule:
 
     def test_its_test_runs_and_lists_what_is_to_be_written(self) -> None:
         new_rule("stale-mask", "ACME201", None)
-        done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "ddplint_rules"],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert "1 failed, 4 passed" in done.stdout, done.stdout
-        assert "section 'Why it is a bug' is still to be written" in done.stdout
-        assert "fixture ACME201/bug_todo expects no finding of ACME201" in done.stdout
+        output = pytest_output(Path("ddplint_rules"))
+        assert "1 failed, 4 passed" in output, output
+        assert "section 'Why it is a bug' is still to be written" in output
+        assert "fixture ACME201/bug_todo expects no finding of ACME201" in output
 
     @pytest.mark.parametrize(
         ("there", "code"),
