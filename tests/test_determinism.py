@@ -17,7 +17,7 @@ from ddplint.facts.build import _FEW
 from ddplint.report.json import render_json
 
 # one in so many fixtures of each rule
-STEP = 8
+STEP = 12
 PARTS = tuple(sorted(path.name for path in FIXTURES.iterdir() if path.is_dir()))
 
 
@@ -57,7 +57,7 @@ def run(tree: Path, cache: Path, *options: str, paths: tuple[str, ...] = (".",),
 def test_output_is_byte_identical(tree: Path, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     first = run(tree, cache, "--no-cache", "--jobs", "1")
-    assert first.count(b'"code"') > 20
+    assert first.count(b'"code"') > 10
     assert run(tree, cache, "--jobs", "2", seed="7") == first, "two processes, cold cache, another hash seed"
     assert run(tree, cache, "--jobs", "2") == first, "warm cache"
     assert run(tree, cache, "--no-cache", paths=tuple(reversed(PARTS))) == first, "paths in another order"

@@ -226,8 +226,8 @@ def load_knowledge(further: Iterable[Path] = ()) -> Knowledge:
     from ddplint.flow.team import read_team_file
 
     knowledge = Knowledge()
-    for path, data in _shipped():
-        _add(knowledge, data, path)
+    for name, data in _shipped():
+        _add(knowledge, data, name)
     for path in further:
         _add_team(knowledge, read_team_file(path, _names(knowledge)))
     return knowledge
