@@ -55,7 +55,8 @@ def evaluate(model, dataset):
 - values that a collective has seen, that were handed to a function whose name says that it gathers, reduces or
   synchronises, or that an object which is not in view computed;
 - results that every rank writes to a file of its own;
-- losses of the training loop and progress printed while the loop over the loader runs;
+- losses of the training loop and progress printed while the loop over the loader runs, also in the method that a
+  framework calls for each batch;
 - numbers reported together with the rank that they belong to;
 - torchmetrics objects that every rank updates: their `compute()` synchronises.
 
@@ -299,7 +300,7 @@ class Rank0EvaluationCheck(Check):
         # one call may report the numbers of several loaders
         tags = {tag.origins: tag for tag in reversed(self._shards(event.scope, given))}
         for tag in reversed(tags.values()):
-            self._used(event.scope, event.node, tag, "the number that is reported here")
+            self._used(event.scope, event.node, tag, "the number that is reported here", reports=True)
 
     def _compared(self, scope: Scope, node: Node, values: list[Value], nodes: list[Node]) -> None:
         """A number held against the best one so far."""
@@ -462,10 +463,11 @@ class Rank0EvaluationCheck(Check):
         guard: Guard | None = None,
         metric: bool = False,
         act: tuple[str, str] = ("reports its number", "have other numbers"),
+        reports: bool = False,
     ) -> None:
         if any(one.side == "other" for one in scope.guards):
             return
-        use = Use(scope, node, tag, what, guard or scope.on_main_rank_only, metric=metric)
+        use = Use(scope, node, tag, what, guard or scope.on_main_rank_only, metric=metric, reports=reports)
         use.act, use.acts = act
         self.uses.append(use)
 
@@ -480,6 +482,9 @@ class Rank0EvaluationCheck(Check):
             if not origins or not self._evaluates(use):
                 continue
             if use.monitored and not self._is_picked_by(use, run):
+                continue
+            if use.reports and run.interpreter.roots[use.scope.root].rpartition(".")[2] in origins:
+                # the framework calls this method for each batch
                 continue
             # a framework's hook is called by the same name in every class
             hooked = any(isinstance(one, str) for one in origins)

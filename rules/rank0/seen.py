@@ -31,6 +31,8 @@ class Use:
     # a call of `self.log`; an object that synchronises itself is logged or updated
     logs: bool = False
     metric: bool = False
+    # a number that is printed, or handed to a logger
+    reports: bool = False
     # the framework lets rank 0 alone do it
     main_only: bool = False
     act: str = "reports its number"
