@@ -112,6 +112,7 @@ from ddplint.rules.centering.roots import (
     leaves_out,
     picks_one,
     root_of,
+    share_none,
     spoken,
 )
 from ddplint.rules.scopes import home_of
@@ -201,7 +202,7 @@ class DuplicateRootCenteringCheck(Check):
         self.of_joints.setdefault(site, self._mentions_joints(event))
         subset = left.shape.index if isinstance(left.shape, Part) and right.shape.base == left.identity else ""
         absolute = in_whole(root, subset)
-        if earlier is not None:
+        if earlier is not None and not self._elsewhere(left, earlier):
             relation = SAME if absolute == earlier.detail else OTHER
             if relation == OTHER and (self._is_part(event, subset) or roots_of(earlier) > {earlier.detail}):
                 return None
@@ -211,13 +212,21 @@ class DuplicateRootCenteringCheck(Check):
         place = Place(*site, f"centred at joint {spoken(root)}")
         if event.scope.instance is not None:
             self.seen.centring[site].add(id(event.scope.instance.shape))
-        bases = {("base", right.shape.base)}
-        tag = Tag(
-            (place,), event.scope.conditions, frozenset([("at", *site, absolute or root), *bases]), absolute or root
-        )
+        origins = {("at", *site, absolute or root), ("base", right.shape.base)}
+        if isinstance(left.shape, Part):
+            origins.add(("of", *site, left.shape.index))
+        tag = Tag((place,), event.scope.conditions, frozenset(origins), absolute or root)
         result = event.result
         tags = {name: one for name, one in result.tags.items() if name != "rooted"}
         return Value(result.shape, {**tags, "rooted": tag}, result.conditions, result.identity)
+
+    def _elsewhere(self, left: Value, earlier: Tag) -> bool:
+        """Whether the joints centred before are others than those centred now."""
+        if not isinstance(left.shape, Part):
+            return False
+        before = {one[1:3]: one[3] for one in earlier.origins if one[0] == "of"}
+        index = left.shape.index
+        return all(site in before and share_none(before[site], index) for site in sites_of(earlier))
 
     def _harm(self, earlier: Tag) -> str:
         for site in sites_of(earlier):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from ddplint.flow.values import Part
 
 
@@ -78,6 +80,17 @@ def in_whole(root: str, subset: str) -> str:
             return ""
         found.append(str(numbers[int(item)]))
     return "+".join(sorted(found))
+
+
+def share_none(one: str, other: str) -> bool:
+    """Whether two selections are slices, written out, that have no joint in common: `x[:21]` and `x[21:]`."""
+    first, second = _range_of(one), _range_of(other)
+    return first is not None and second is not None and (first[1] <= second[0] or second[1] <= first[0])
+
+
+def _range_of(index: str) -> tuple[float, float] | None:
+    bounds = re.fullmatch(r"(\d*):(\d*)", joint_axis(index))
+    return (float(bounds[1] or 0), float(bounds[2] or "inf")) if bounds else None
 
 
 def leaves_out(index: str, root: str) -> bool:
