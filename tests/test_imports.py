@@ -28,6 +28,7 @@ def resolved(paths: list[str], importer: str, dotted: str, level: int = 0) -> st
         (["utils/__init__.py"], "utils/torch.py"),
         (["examples/torch/train.py"], "examples/torch/model.py"),
         (["backends/__init__.py", "backends/torch/__init__.py"], "backends/run.py"),
+        (["tests/validators/torch/__init__.py"], "src/kit/loss.py"),
     ],
 )
 def test_nested_file_is_not_the_library_of_its_name(paths: list[str], importer: str) -> None:

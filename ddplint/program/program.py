@@ -252,5 +252,5 @@ class Program:
             folder = parent
         if own != root and own in homes:
             yield own
-        if len(homes) == 1:
+        if len(homes) == 1 and first not in self._libraries:
             yield from homes
