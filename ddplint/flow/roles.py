@@ -378,6 +378,9 @@ class Roles:
             ):
                 return result
         interpreter = self.interpreter
+        if any(frame.function is not None and frame.function.name == "__getitem__" for frame in interpreter.frames):
+            # what is drawn there belongs to one sample; the order of the samples is another matter
+            return result
         place = interpreter.frame.place(node, f"`{name.rpartition('.')[2]}` draws a random order")
         source = Source(
             place, interpreter.scope(), node, name, str(detail.get("family", "none")), detail.get("when") == "eager",
