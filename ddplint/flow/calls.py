@@ -31,6 +31,7 @@ from ddplint.flow.values import (
     Union,
     Unknown,
     Value,
+    contradict,
     join_all,
     merge_tags,
     unknown,
@@ -76,13 +77,15 @@ class Calls(Library):
     def call(  # type: ignore[misc]
         self: Interpreter, callee: Value, arguments: list[Value], keywords: dict[str, Value], node: Node
     ) -> Value:
-        """The result of a call; one call event per option of the callee."""
+        """The result of a call; one call event per option of the callee that it can be here."""
         if not isinstance(callee.shape, Union):
             return self._call_one(callee, arguments, keywords, node)
         frame = self.frame
+        held = frame.conditions
         results = []
         for option in callee.shape.options:
-            held = frame.conditions
+            if contradict(option.conditions, held):
+                continue
             frame.conditions = held | option.conditions
             value = self._call_one(option, arguments, keywords, node)
             frame.conditions = held

@@ -274,7 +274,7 @@ class Interpreter(Expressions, Calls):
             self._assigned(node, name, target, value)
         elif kind == "attr":
             owner = self.evaluate(target[2])
-            self.set_attribute(owner, target[3], value)
+            self.set_attribute(owner, target[3], self._as_kept(value))
             self._overlay(target, value)
             self._assigned(node, target[3], target, value)
         elif kind == "sub":
@@ -287,6 +287,16 @@ class Interpreter(Expressions, Calls):
     def _assigned(self, node: Node, name: str, target: Node, value: Value, owner: Value | None = None) -> None:
         if self.listeners["assign"]:
             self.emit("assign", AssignEvent(node, self.scope(), name, target, value, owner))
+
+    def _as_kept(self, value: Value) -> Value:
+        """A value as an attribute has it: library objects under the decisions by which the function came to make them.
+
+        Objects of the program go without: what is called under many decisions is followed less often.
+        """
+        held = self.frame.conditions
+        if not held or not all(isinstance(option.shape, Made) for option in value.options()):
+            return value
+        return value.under_all(held - self.frames[-2].conditions if len(self.frames) > 1 else held)
 
     def _overlay(self, target: Node, value: Value) -> None:
         """Remember in this frame what was last assigned to `name.attribute`, exactly."""
@@ -303,7 +313,7 @@ class Interpreter(Expressions, Calls):
         for option in owner.options():
             shape = option.shape
             if isinstance(shape, Instance):
-                known = shape.attributes.get(name)
+                known = _unless_made_anew(shape.attributes.get(name), value)
                 joined = value if known is None or known.is_none() else join(known, value)
                 if known is None or joined.key() != known.key():
                     shape.version += 1
@@ -709,6 +719,21 @@ class Interpreter(Expressions, Calls):
 
     def _stop(self, node: Node) -> bool:
         return True
+
+
+def _unless_made_anew(known: Value | None, value: Value) -> Value | None:
+    """What an attribute was so far, without library objects that the same place makes again, now under a condition."""
+    if known is None or not value.options()[0].conditions:
+        return known
+    places = {one.shape.place[:2] for one in value.options() if isinstance(one.shape, Made) and one.conditions}
+    kept = [
+        one
+        for one in known.options()
+        if one.conditions or not isinstance(one.shape, Made) or one.shape.place[:2] not in places
+    ]
+    if len(kept) == len(known.options()):
+        return known
+    return join_all(kept) if kept else None
 
 
 def _carries_more(before: Environment, after: Environment) -> bool:
