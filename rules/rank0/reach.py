@@ -222,11 +222,20 @@ class Reach:
             for module in self.program.modules:
                 if name not in module.names():
                     continue
-                for owner, body in self.bodies(module):
+                for owner, body in self._bodies_with(module, name):
                     for node, parents in with_parents(body):
                         if (node[0] == "name" and node[2] == name) or (node[0] == "attr" and node[3] == name):
                             known.append((module, owner, node, parents))
         return known
+
+    def _bodies_with(self, module: Module, name: str) -> Iterator[tuple[FunctionFacts | None, list[Node]]]:
+        """As `bodies`, without the functions that do not read the name."""
+        for one in module.functions:
+            if name in one.names():
+                yield one, one.body
+        for class_ in module.classes:
+            yield None, class_.body
+        yield None, module.statements()
 
     def bodies(self, module: Module) -> list[tuple[FunctionFacts | None, list[Node]]]:
         known = self._in.get(module.path)
