@@ -77,7 +77,7 @@ def further(document: dict[str, Any]) -> list[str]:
     for finding in document["findings"]:
         if finding["repository"] not in developed and finding["judgement"] != "unjudged":
             counts.setdefault(finding["rule"], Counter())[finding["judgement"]] += 1
-    lines = ["Findings in repositories on which nothing was developed:", ""]
+    lines = ["Findings in repositories outside the development set:", ""]
     lines += ["| rule | judged | true | precision |", "|---|---|---|---|"]
     rows = [*sorted(counts.items()), ("all", sum(counts.values(), Counter()))]
     for rule, count in rows:
