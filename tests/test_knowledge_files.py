@@ -232,7 +232,7 @@ def test_step_of_a_hook_is_its_header(capsys: pytest.CaptureFixture[str]) -> Non
     (finding,) = json.loads(capsys.readouterr().out)
     first = finding["trace"][0]
     assert first["message"] == "`validation_step` gets it from the framework"
-    assert (first["location"], first["end_location"]) == ({"row": 6, "column": 5}, {"row": 6, "column": 24})
+    assert (first["location"], first["end_location"]) == ({"row": 10, "column": 5}, {"row": 10, "column": 24})
 
 
 def test_own_class_counts_as_described(capsys: pytest.CaptureFixture[str]) -> None:
