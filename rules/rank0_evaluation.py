@@ -103,6 +103,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from ddplint.facts.nodes import Node, text_of
 from ddplint.findings import Action
 from ddplint.flow.events import AssignEvent, CallEvent, CompareEvent, Guard, LoopEvent, ReturnEvent, Scope, reachable
 from ddplint.flow.knowledge import Knowledge
@@ -124,7 +125,7 @@ from ddplint.rules.rank0.codemods import CODEMODS
 from ddplint.rules.rank0.ranks import ranks_of
 from ddplint.rules.rank0.repairs import Repairs
 from ddplint.rules.rank0.seen import Loop, Seen, Use, find, find_all, outer_call
-from ddplint.rules.statements import Node, names_of, text_of
+from ddplint.rules.statements import names_of
 
 if TYPE_CHECKING:
     from ddplint.rewriting import FileRewriter

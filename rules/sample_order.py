@@ -9,13 +9,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from ddplint.facts.nodes import Node, text_of, walk
 from ddplint.findings import RankEvent, Severity
 from ddplint.flow.batches import AVERAGED, POSITION, SCORED, STATE, Use
 from ddplint.flow.events import Scope
 from ddplint.flow.roles import Loader, Roles, Source
 from ddplint.flow.values import Const, Place
 from ddplint.rules.ranks import Does, in_order
-from ddplint.rules.statements import Node, walk
 
 _RESULTS = {
     AVERAGED: "so the result differs from run to run where the last batch is smaller",
@@ -111,18 +111,18 @@ def next_in_class(scope: Scope, loader: int) -> Place | None:
     if function is None or function.owner is None:
         return None
     held = {
-        _text(target)
+        text_of(target)
         for node in walk(function.body)
         if node[0] == "assign" and any(part[1] == loader for part in walk(node[3]))
         for target in node[2]
-        if target[0] == "attr"
+        if target[0] == "attr" and text_of(target)
     }
     for other in module.functions:
         if other.owner != function.owner:
             continue
         for node in walk(other.body):
             takes = node[0] == "call" and node[2][0] == "name" and node[2][2] == "next" and node[3]
-            if takes and _text(node[3][0]) in held:
+            if takes and text_of(node[3][0]) in held:
                 return Place(module.path, node[1], "only the next batch is taken")
     return None
 
@@ -151,9 +151,3 @@ def _source(part: Any) -> str:
         return repr(part)
     is_node = len(part) > 1 and isinstance(part[0], str) and isinstance(part[1], int)
     return f"({part[0] if is_node else ''} {' '.join(_source(one) for one in part[2 if is_node else 0 :])})"
-
-
-def _text(node: Node) -> str:
-    if node[0] == "name":
-        return str(node[2])
-    return f"{_text(node[2])}.{node[3]}" if node[0] == "attr" else ""

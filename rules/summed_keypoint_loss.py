@@ -103,6 +103,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from ddplint.facts.nodes import Node
 from ddplint.findings import Action, RankEvent
 from ddplint.flow.events import AssignEvent, BinaryEvent, CallEvent, ReturnEvent, Scope
 from ddplint.flow.knowledge import Knowledge
@@ -110,7 +111,6 @@ from ddplint.flow.run import Run
 from ddplint.flow.values import OPAQUE, Const, Entries, Items, Place, Tag, Value
 from ddplint.rules.base import Check, Rule, place_at
 from ddplint.rules.ranks import Does, in_order, together
-from ddplint.rules.statements import Node
 from ddplint.rules.summed.codemods import CODEMODS
 from ddplint.rules.summed.reductions import (
     Reduction,

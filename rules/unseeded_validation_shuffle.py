@@ -113,6 +113,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ddplint.facts.lower import pack, unpack
+from ddplint.facts.nodes import Node, covers, walk
 from ddplint.findings import Action, Finding, Fix, Span
 from ddplint.flow.events import CallEvent, Scope
 from ddplint.flow.knowledge import Knowledge
@@ -129,7 +130,6 @@ from ddplint.rules.sample_order import (
     of_resharding,
     part_is_scored,
 )
-from ddplint.rules.statements import Node, walk
 
 if TYPE_CHECKING:
     import libcst as cst
@@ -147,12 +147,6 @@ _SPLIT = "training-split-only"
 _OFF = "set {}=False for evaluation"
 _TORCH = (("name", "generator"), ("module", "torch"), ("make", "Generator().manual_seed(0)"))
 _PYTHON = (("name", "rng"), ("module", "random"), ("make", "Random(0)"))
-# module and maker of the generator that has a method of the same name
-_OWN_GENERATOR = {
-    "random.shuffle": ("random", "Random"),
-    "numpy.random.shuffle": ("numpy.random", "default_rng"),
-    "numpy.random.permutation": ("numpy.random", "default_rng"),
-}
 
 
 @dataclass(slots=True)
@@ -464,13 +458,15 @@ class Repair:
         try:
             if source.by:
                 return self._off(levels, source.by, source.effect.argument_index(source.by), "True")
-            if source.name in _OWN_GENERATOR:
+            own = source.effect.detail.get("own")
+            if own:
                 if levels[0].shared:
                     raise Refused(
                         f"`{last}` is also called for training by the same line, which has no parameter for a generator"
                     )
                 span = span_of(source.place.path, source.node[1])
-                return Fix("safe", "draw from a generator of its own", (Action(_OWN, span, (("call", source.name),)),))
+                action = Action(_OWN, span, (("method", last), ("generator", own)))
+                return Fix("safe", "draw from a generator of its own", (action,))
             if last not in ("shuffle", "randperm"):
                 raise Refused(f"`{last}` takes neither a seed nor a generator in every version")
             taken = source.effect.detail.get("fixed", ())
@@ -714,7 +710,7 @@ def _split_loops(body: list[Node], position: int) -> Iterator[tuple[str, list[st
     """Variable and constant names of the loops and comprehensions around a place, innermost first."""
     found: list[tuple[str, list[str]]] = []
     for node in walk(body):
-        if node[0] == "comp" and _within(position, node[1]):
+        if node[0] == "comp" and covers(node[1], position):
             rounds = [(target, iterable) for target, iterable, _ in node[4]]
         elif node[0] == "for" and any(part[1] == position for part in walk(node[4]) if part[0] == "call"):
             rounds = [(node[2], node[3])]
@@ -739,12 +735,6 @@ def _bound_to(body: list[Node], name: str) -> Node | None:
         if node[0] == "assign" and any(target[0] == "name" and target[2] == name for target in node[2])
     ]
     return values[0] if len(values) == 1 else None
-
-
-def _within(position: int, outer: int) -> bool:
-    row, column, end_row, end_column = unpack(position)
-    first_row, first_column, last_row, last_column = unpack(outer)
-    return (first_row, first_column) <= (row, column) and (end_row, end_column) <= (last_row, last_column)
 
 
 def event_place(event: CallEvent) -> Place:
@@ -791,7 +781,7 @@ class UnseededValidationShuffle(Rule):
             call = file.call_at(action.span)
             file.set_keyword(call, given["name"], f"{file.add_import(given['module'], where=call)}.{given['make']}")
         elif action.kind == _OWN:
-            _draw_from_own(file, file.call_at(action.span), given["call"])
+            _draw_from_own(file, file.call_at(action.span), given["method"], given["generator"])
         elif action.kind == _OVERRIDE:
             node = file.expression_at(action.span)
             file.replace(node, f"{{**{file.code_of(node)}, {file.string(given['name'])}: {given['value']}}}")
@@ -804,16 +794,16 @@ class UnseededValidationShuffle(Rule):
             super().rewrite(action, file)
 
 
-def _draw_from_own(file: FileRewriter, call: cst.Call, name: str) -> None:
+def _draw_from_own(file: FileRewriter, call: cst.Call, method: str, generator: str) -> None:
     """`random.shuffle(x)` becomes `random.Random(0).shuffle(x)`."""
     import libcst as cst
 
-    module, maker = _OWN_GENERATOR[name]
+    module, _, maker = generator.rpartition(".")
     root = call.func
     while isinstance(root, cst.Attribute):
         root = root.value
     made = file.add_import(module, maker, where=call)
-    file.replace_callee(call, f"{made}(0).{name.rpartition('.')[2]}")
+    file.replace_callee(call, f"{made}(0).{method}")
     if isinstance(root, cst.Name):
         file.remove_unused_import(root.value)
 

@@ -91,6 +91,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ddplint.facts.nodes import Node
 from ddplint.findings import Action, RankEvent
 from ddplint.flow.events import AssignEvent, BinaryEvent, CallEvent, ReturnEvent, Scope, reachable
 from ddplint.flow.knowledge import Effect, Knowledge
@@ -98,7 +99,6 @@ from ddplint.flow.run import Run
 from ddplint.flow.values import Elements, Items, Place, Tag, Value
 from ddplint.rules.base import Check, Rule
 from ddplint.rules.ranks import Does, in_order, together
-from ddplint.rules.statements import Node
 from ddplint.rules.zeroed.codemods import sum_empty_slice
 from ddplint.rules.zeroed.sites import (
     PARAMETER,

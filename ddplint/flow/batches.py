@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ddplint.facts.lower import unpack
+from ddplint.facts.nodes import Node, covers
 from ddplint.flow.events import AssignEvent, BinaryEvent, CallEvent, LoopEvent, Scope
 from ddplint.flow.values import (
     Const,
@@ -32,7 +32,6 @@ from ddplint.program.program import FunctionFacts
 if TYPE_CHECKING:
     from ddplint.flow.interpreter import Interpreter
 
-Node = list[Any]
 Token = Any
 
 MEAN, SCORE, TOTAL = "batch_mean", "batch_score", "batch_total"
@@ -60,7 +59,7 @@ class _Loop:
 
     def holds(self, scope: Scope, position: int) -> bool:
         same = self.function is scope.function and self.path == scope.module.path
-        return same and _within(position, self.node[1])
+        return same and covers(self.node[1], position)
 
 
 class Batches:
@@ -279,11 +278,11 @@ class Batches:
 
     def _by_sample(self, scope: Scope, position: int) -> bool:
         """Whether a place is in a loop over the samples of a batch."""
-        around = [one for one in self._samples[scope.module.path] if _within(position, one)]
+        around = [one for one in self._samples[scope.module.path] if covers(one, position)]
         if not around:
             return False
         loops = [loop.node[1] for rows in self._loops.values() for loop in rows if loop.holds(scope, position)]
-        return any(all(one != loop and _within(one, loop) for loop in loops) for one in around)
+        return any(all(one != loop and covers(loop, one) for loop in loops) for one in around)
 
     def _note(self, scope: Scope, position: int, value: Value, what: str, scores_only: bool = False) -> None:
         for name, kind in ((SCORE, SCORED),) if scores_only else _KINDS:
@@ -524,9 +523,3 @@ def _last_name(node: Node) -> str:
     if node[0] == "sub":
         return str(node[3][2]) if node[3][0] == "const" and isinstance(node[3][2], str) else _last_name(node[2])
     return str(node[3]) if node[0] == "attr" else str(node[2]) if node[0] == "name" else ""
-
-
-def _within(position: int, outer: int) -> bool:
-    row, column, end_row, end_column = unpack(position)
-    first_row, first_column, last_row, last_column = unpack(outer)
-    return (first_row, first_column) <= (row, column) and (end_row, end_column) <= (last_row, last_column)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from ddplint.facts.nodes import Node, last_of
 from ddplint.flow.contexts import flags_of
 from ddplint.flow.events import CallEvent, Guard
 from ddplint.flow.frame import Environment, Frame
@@ -40,8 +41,6 @@ from ddplint.program.program import FunctionFacts
 
 if TYPE_CHECKING:
     from ddplint.flow.interpreter import Interpreter
-
-Node = list[Any]
 
 MAX_DEPTH = 40
 MAX_CONTEXTS = 6
@@ -118,7 +117,7 @@ class Calls(Library):
         if isinstance(shape, Method):
             return self.call_method(callee, shape, arguments, keywords, node)
         result = self._unknown_result(callee, arguments, keywords)
-        result = self.unresolved(_last_name(node[2]), arguments, keywords, node, result)
+        result = self.unresolved(last_of(node[2]), arguments, keywords, node, result)
         return self._called(node, "", None, callee, arguments, keywords, result)
 
     def _unknown_result(  # type: ignore[misc]
@@ -580,10 +579,6 @@ class Calls(Library):
             if self.knowledge.matches("main_only_decorator", tail):
                 return Value(shape.marked("", "main"), value.tags)
         return value
-
-
-def _last_name(node: Node) -> str:
-    return str(node[3]) if node[0] == "attr" else str(node[2]) if node[0] == "name" else ""
 
 
 def _attributes_set(body: list[Node], own: str) -> set[str]:

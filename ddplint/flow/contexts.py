@@ -50,17 +50,17 @@ class Contexts:
 
     def admit_call(self, identity: int, limit: int, flags: Flags) -> bool:
         """As `admit`, and beyond the limit a file's own way, or one with other flags."""
-        if self._folder[identity] >= limit:
-            if self._is_new(identity, flags):
-                pass
-            elif self._file[identity] < _OWN and self._further[identity] < _MAX_FURTHER:
-                self._further[identity] += 1
-            else:
-                return False
-        self._folder[identity] += 1
+        if not self.admit(identity, limit) and not self._is_new(identity, flags) and not self._admit_own(identity):
+            return False
         self._file[identity] += 1
         if flags:
             self._flags[identity].add(flags)
+        return True
+
+    def _admit_own(self, identity: int) -> bool:
+        if self._file[identity] >= _OWN or self._further[identity] >= _MAX_FURTHER:
+            return False
+        self._further[identity] += 1
         return True
 
     def _is_new(self, identity: int, flags: Flags) -> bool:

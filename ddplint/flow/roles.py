@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ddplint.facts.nodes import Node, last_of
 from ddplint.flow.batches import Batches
 from ddplint.flow.events import AssignEvent, CallEvent, LoopEvent, ReturnEvent, Scope
 from ddplint.flow.knowledge import Effect, Knowledge
@@ -35,7 +36,6 @@ from ddplint.program.program import FunctionFacts, Module, Package
 if TYPE_CHECKING:
     from ddplint.flow.interpreter import Interpreter
 
-Node = list[Any]
 Token = Any
 
 TRAINING = "training"
@@ -591,7 +591,7 @@ class Roles:
                 )
             if "shards-by-index" in kinds:
                 self._reshards(event)
-        last = _last_name(event.node[2])
+        last = last_of(event.node[2])
         kind = self._kind_of_call(last)
         if kind == "seeds" and effect is None and not self.knowledge.matches("numeric", event.name):
             self.seeded(frozenset({"torch", "numpy", "python"}), event.node)
@@ -650,7 +650,7 @@ class Roles:
         ]:
             origins = self._origins(value)
             self.scored |= origins
-            if _last_name(event.node[2]) != "item":
+            if last_of(event.node[2]) != "item":
                 # a single number may be a label to be shown
                 self.scored_in.update((token, key) for token in origins for key in self._running())
 
@@ -836,7 +836,7 @@ class Roles:
             if module.path not in inside or not any(self._loads(word) for word in module.names()):
                 continue
             for body in [module.statements(), *(function.body for function in module.functions)]:
-                made = [call for call in _calls(body) if call[3] and self._loads(_last_name(call[2]))]
+                made = [call for call in _calls(body) if call[3] and self._loads(last_of(call[2]))]
                 if any(_is_built(call[3][0]) for call in made):
                     return True
         return False
@@ -920,10 +920,6 @@ def running(module: Module, function: FunctionFacts | None) -> Any:
     return id(function) if function is not None else module.path
 
 
-def _last_name(node: Node) -> str:
-    return str(node[3]) if node[0] == "attr" else str(node[2]) if node[0] == "name" else ""
-
-
 def _path_of(found: Module | Package) -> Iterator[str]:
     yield found.path if isinstance(found, Module) else f"{found.folder}/__init__.py"
 
@@ -955,7 +951,7 @@ def _calls(body: list[Node]) -> Iterator[Node]:
 
 def _is_built(node: Node) -> bool:
     """Whether a text is put together where it stands."""
-    return node[0] in ("fstr", "bin") or (node[0] == "call" and _last_name(node[2]) in ("format", "join"))
+    return node[0] in ("fstr", "bin") or (node[0] == "call" and last_of(node[2]) in ("format", "join"))
 
 
 def _leaves(body: list[Node]) -> bool:

@@ -99,6 +99,7 @@ DETAIL_HELP: Mapping[str, str] = {
     "family": "of `shuffle`: the generator that it draws from; `none`: one that no global seed reaches",
     "fixed": "of `shuffle`: arguments that fix the order",
     "needs": "of `shuffle`: the argument that switches it on",
+    "own": "of `shuffle`: what makes a generator that has a method of the same name",
     "when": "of `shuffle`: drawn in the call (`eager`) or while iterating (`lazy`)",
     "attributes": "of an object: the tags of its attributes by name",
 }
@@ -142,6 +143,7 @@ DETAIL = Record(
         "family": _FAMILY,
         "fixed": _LIST_OF_NAMES,
         "needs": _NAME,
+        "own": _DOTTED,
         "when": Choice(("eager", "lazy")),
         "attributes": Table(_NAME, _TAG, "a table of names and tags"),
     },

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
 
+from ddplint.facts.nodes import walk
 from ddplint.program.program import FunctionFacts, Module, Node, Program
 
 # keys of mentions: a name by itself, a member of what a module imports, and what leads nowhere: other attributes,
@@ -194,18 +194,7 @@ def _keys_of(references: str, aliases: dict[str, str], own: dict[str, str]) -> s
     return keys
 
 
-def nodes_in(tree: list[Any]) -> Iterator[Node]:
-    """All nodes of some facts, outer ones first."""
-    stack: list[Any] = [tree]
-    while stack:
-        node = stack.pop()
-        # rows of names, such as those of an import, have no position
-        if len(node) > 2 and isinstance(node[0], str) and isinstance(node[1], int):
-            yield node
-        stack.extend(child for child in node if isinstance(child, list))
-
-
 def _names_in(bases: list[Node]) -> set[str]:
     """The names in a class's bases: what it inherits is called without being mentioned."""
-    found = (node for base in bases for node in nodes_in(base))
+    found = (node for base in bases for node in walk(base))
     return {node[3] if node[0] == "attr" else node[2] for node in found if node[0] in ("attr", "name")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ddplint.facts.nodes import Node, text_of, walk
 from ddplint.findings import Action
 from ddplint.flow.values import Made
 from ddplint.rules.base import span_of
@@ -11,7 +12,7 @@ from ddplint.rules.rank0.seen import Loop, Plan
 from ddplint.rules.rank0.sums import Sums
 from ddplint.rules.repairs import Refused, listed
 from ddplint.rules.scopes import home_of
-from ddplint.rules.statements import Node, addition, stored_by, target_names, text_of, walk
+from ddplint.rules.statements import addition, stored_by, target_names
 
 
 class Accelerated:

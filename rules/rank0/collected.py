@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ddplint.facts.nodes import Node, text_of, walk
 from ddplint.findings import Action
 from ddplint.flow.knowledge import Knowledge
 from ddplint.rules.base import span_of
@@ -14,16 +15,7 @@ from ddplint.rules.rank0.rows import Rows
 from ddplint.rules.rank0.seen import Loop, Plan, Use
 from ddplint.rules.rank0.sums import begun_before, kind_of
 from ddplint.rules.repairs import Refused, listed, place_argument
-from ddplint.rules.statements import (
-    Node,
-    blocks_of,
-    first_reads,
-    source_of,
-    stored_by,
-    target_names,
-    text_of,
-    walk,
-)
+from ddplint.rules.statements import blocks_of, first_reads, source_of, stored_by, target_names
 
 _BATCH_MEANS = "a mean of batch means weighs a smaller last batch like a full one, so it still depends on the ranks"
 _UNORDERED = "the values come rank after rank, and not in the order of the data"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from keyword import iskeyword
 
+from ddplint.facts.nodes import Node, walk
 from ddplint.findings import Action
 from ddplint.rules.base import span_of
 from ddplint.rules.rank0.gather import Gathering, bound_by
@@ -11,7 +12,7 @@ from ddplint.rules.rank0.reach import Where, after_with, place_of
 from ddplint.rules.rank0.rows import Rows
 from ddplint.rules.rank0.seen import Loop, Plan, Use
 from ddplint.rules.repairs import Refused, listed, place_argument
-from ddplint.rules.statements import Node, first_reads, names_in, names_of, spelled, target_names, walk
+from ddplint.rules.statements import first_reads, names_in, names_of, spelled, target_names
 
 _MEMORY = "all ranks' predictions are in memory at once, on every rank"
 

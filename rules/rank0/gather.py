@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
+from ddplint.facts.nodes import Node, last_of, text_of, walk
 from ddplint.rules.rank0.loaders import Loaders
 from ddplint.rules.rank0.reach import Reach, Where
 from ddplint.rules.rank0.rows import Rows
 from ddplint.rules.rank0.seen import Loop, Use
 from ddplint.rules.repairs import Refused
 from ddplint.rules.scopes import body_of
-from ddplint.rules.statements import (
-    Node,
-    first_reads,
-    last_of,
-    source_of,
-    spelled,
-    stored_by,
-    target_names,
-    text_of,
-    walk,
-)
+from ddplint.rules.statements import first_reads, source_of, spelled, stored_by, target_names
 
 NO_DEVICE = (
     "under NCCL objects are sent through the current device, which no `torch.cuda.set_device` in view chooses for each "

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from ddplint.facts.nodes import Node, text_of, walk
 from ddplint.flow.values import Made
 from ddplint.rules.rank0.reach import Reach
 from ddplint.rules.rank0.seen import Loop, Use
 from ddplint.rules.repairs import Refused
 from ddplint.rules.scopes import body_of
-from ddplint.rules.statements import Node, names_of, stored_by, target_names, text_of, walk
+from ddplint.rules.statements import names_of, stored_by, target_names
 
 SHARES = "how the ranks share the samples out is not in view, so some may count more than once"
 

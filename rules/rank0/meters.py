@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ddplint.facts.nodes import Node, last_of, text_of, walk
 from ddplint.findings import Action
 from ddplint.rules.base import span_of
 from ddplint.rules.rank0.gather import Gathering
@@ -11,7 +12,7 @@ from ddplint.rules.rank0.reach import Where, after_with
 from ddplint.rules.rank0.seen import Loop, Plan, Use
 from ddplint.rules.rank0.sums import begun_before, kind_of
 from ddplint.rules.repairs import Refused, listed
-from ddplint.rules.statements import Node, addition, first_reads, last_of, source_of, text_of, walk
+from ddplint.rules.statements import addition, first_reads, source_of
 
 
 @dataclass(slots=True)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ddplint.facts.nodes import Node, covers, last_of, text_of, walk
 from ddplint.flow.events import Scope
 from ddplint.flow.run import Run
 from ddplint.flow.values import Place
 from ddplint.program.program import FunctionFacts, Module
 from ddplint.rules.rank0.seen import Loop, Seen
 from ddplint.rules.repairs import Refused
-from ddplint.rules.statements import Node, around, covers, is_main, last_of, names_of, text_of, walk, with_parents
+from ddplint.rules.statements import around, is_main, names_of, with_parents
 
 _MAX_CALLERS = 6
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ddplint.facts.nodes import Node, last_of, text_of, walk
 from ddplint.findings import Action, Fix
 from ddplint.flow.run import Run
 from ddplint.rules.base import span_of
@@ -15,7 +16,7 @@ from ddplint.rules.rank0.reach import Reach, Where
 from ddplint.rules.rank0.seen import Loop, Plan, Seen, Use, outer_call
 from ddplint.rules.rank0.sums import Sums
 from ddplint.rules.repairs import Refused
-from ddplint.rules.statements import Node, last_of, source_of, text_of, walk
+from ddplint.rules.statements import source_of
 
 
 class Repairs:

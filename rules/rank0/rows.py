@@ -4,21 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from ddplint.facts.nodes import Node, last_of, text_of, walk
 from ddplint.flow.knowledge import Knowledge
 from ddplint.rules.rank0.seen import Loop
 from ddplint.rules.scopes import body_of
-from ddplint.rules.statements import (
-    Node,
-    last_of,
-    names_in,
-    names_of,
-    number_of,
-    spelled,
-    stored_by,
-    target_names,
-    text_of,
-    walk,
-)
+from ddplint.rules.statements import names_in, names_of, number_of, spelled, stored_by, target_names
 
 # methods after which the rows are the same, given another dimension at most
 _KEEPING = ("keeps_rows", "keeps_rows_along", "picks_along")

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from ddplint.facts.nodes import Node
 from ddplint.findings import Action, Fix
 from ddplint.flow.events import Guard, Scope
 from ddplint.flow.knowledge import Knowledge
 from ddplint.flow.values import Elements, Entries, Items, Method, Place, Tag, Union, Value
 from ddplint.program.program import FunctionFacts
-from ddplint.rules.statements import Node
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 
+from ddplint.facts.nodes import Node, last_of, text_of, walk
 from ddplint.findings import Action
 from ddplint.flow.knowledge import Knowledge
 from ddplint.rules.base import span_of
@@ -13,18 +14,7 @@ from ddplint.rules.rank0.reach import Reach, Where, after_with, place_of
 from ddplint.rules.rank0.seen import Loop, Plan, Use
 from ddplint.rules.repairs import Refused, listed, place_argument
 from ddplint.rules.scopes import body_of
-from ddplint.rules.statements import (
-    Node,
-    addition,
-    first_reads,
-    last_of,
-    names_in,
-    source_of,
-    stored_by,
-    target_names,
-    text_of,
-    walk,
-)
+from ddplint.rules.statements import addition, first_reads, names_in, source_of, stored_by, target_names
 
 _PADDING = "exact where the ranks divide the set evenly, else the samples that the sampler repeats count twice"
 

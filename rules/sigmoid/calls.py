@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+from ddplint.facts.nodes import Node, text_of
 from ddplint.program.program import FunctionFacts
 from ddplint.rules.sigmoid.expressions import Expressions
 from ddplint.rules.sigmoid.places import Places
 from ddplint.rules.sigmoid.seen import Seen, Spot
 from ddplint.rules.sigmoid.values import Each, Env, Flow, Group, Val, join
-from ddplint.rules.statements import Node, text_of
 
 
 class Calls(Expressions):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from ddplint.facts.nodes import Node, text_of, walk
 from ddplint.rules.repairs import Refused
 from ddplint.rules.sigmoid.change import Change
 from ddplint.rules.sigmoid.places import binds, bound_nodes, place_text, targets_of
 from ddplint.rules.sigmoid.seen import Loss, Spot
 from ddplint.rules.sigmoid.walk import Walk
-from ddplint.rules.statements import Node, own_expressions, statements_of, text_of, walk
+from ddplint.rules.statements import own_expressions, statements_of
 
 _ON_LOGITS = {
     "BCELoss": "BCEWithLogitsLoss",

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from ddplint.facts.nodes import Node
 from ddplint.program.program import FunctionFacts
 from ddplint.rules.sigmoid.graph import Graph
 from ddplint.rules.sigmoid.places import Places, binds
 from ddplint.rules.sigmoid.seen import Seen
 from ddplint.rules.sigmoid.values import Each, Env, Flow, Group, Table, Val, element_of, join
-from ddplint.rules.statements import Node
 
 
 class Expressions(Graph):

@@ -6,12 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
+from ddplint.facts.nodes import Node
 from ddplint.program.program import FunctionFacts
 from ddplint.rules.repairs import Refused
 from ddplint.rules.sigmoid.places import place_text
 from ddplint.rules.sigmoid.seen import Spot
 from ddplint.rules.sigmoid.values import Flow, Val, flows
-from ddplint.rules.statements import Node
 
 
 class Graph:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ddplint.facts.nodes import Node, walk
 from ddplint.flow.values import Instance, Made, Value
 from ddplint.program.program import FunctionFacts
 from ddplint.rules.repairs import Refused
@@ -11,7 +12,7 @@ from ddplint.rules.sigmoid.change import Change
 from ddplint.rules.sigmoid.places import place_text
 from ddplint.rules.sigmoid.seen import Spot
 from ddplint.rules.sigmoid.walk import Walk
-from ddplint.rules.statements import Node, own_expressions, statements_of, walk
+from ddplint.rules.statements import own_expressions, statements_of
 
 
 class Outputs:

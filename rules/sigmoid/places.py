@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ddplint.facts.lower import unpack
+from ddplint.facts.nodes import Node, walk
 from ddplint.program.program import FunctionFacts, Module, Program
 from ddplint.rules.repairs import Refused
 from ddplint.rules.sigmoid.seen import Spot
-from ddplint.rules.statements import Node, own_expressions, statements_of, walk
+from ddplint.rules.statements import own_expressions, statements_of
 
 
 @dataclass(slots=True)

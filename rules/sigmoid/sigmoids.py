@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ddplint.facts.nodes import last_of, walk
 from ddplint.program.program import ClassFacts, FunctionFacts, Module
 from ddplint.rules.repairs import Refused
 from ddplint.rules.sigmoid.change import Change
@@ -9,7 +10,7 @@ from ddplint.rules.sigmoid.places import Stand, place_text
 from ddplint.rules.sigmoid.seen import Origin, Spot
 from ddplint.rules.sigmoid.variables import inner_of
 from ddplint.rules.sigmoid.walk import Walk
-from ddplint.rules.statements import last_of, own_expressions, statements_of, walk
+from ddplint.rules.statements import own_expressions, statements_of
 
 
 class Sigmoids:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from ddplint.facts.nodes import Node, walk
 from ddplint.rules.sigmoid.change import Change
 from ddplint.rules.sigmoid.places import Stand, bound_nodes, targets_of
 from ddplint.rules.sigmoid.walk import Walk
-from ddplint.rules.statements import Node, own_expressions, statements_of, walk
+from ddplint.rules.statements import own_expressions, statements_of
 
 
 class Variables:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from ddplint.facts.nodes import Node
 from ddplint.program.program import FunctionFacts
 from ddplint.rules.repairs import Refused
 from ddplint.rules.sigmoid.calls import Calls
 from ddplint.rules.sigmoid.expressions import path_of
 from ddplint.rules.sigmoid.seen import Spot
 from ddplint.rules.sigmoid.values import Each, Env, Flow, Group, Table, Val, element_of, join, join_environments
-from ddplint.rules.statements import Node
 
 _MAX_WALKS = 300
 

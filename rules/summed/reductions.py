@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ddplint.facts.nodes import Node
 from ddplint.flow.events import CallEvent
 from ddplint.flow.knowledge import Knowledge
 from ddplint.flow.values import Const, Items, Made, Partial, Place, Value
 from ddplint.program.program import FunctionFacts
-from ddplint.rules.statements import Node
 from ddplint.rules.summed.sites import Sides
 
 # what the values of a loss's parameters mean; another value is the mean

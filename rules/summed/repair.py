@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ddplint.facts.nodes import Node
 from ddplint.findings import Action, Fix
 from ddplint.flow.knowledge import Knowledge
 from ddplint.flow.values import Part, Value
 from ddplint.rules.base import span_of
 from ddplint.rules.repairs import Refused, place_argument
-from ddplint.rules.statements import Node
 from ddplint.rules.summed.samples import Body, dims_of, numbers_in
 from ddplint.rules.summed.sites import Site
 

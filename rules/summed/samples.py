@@ -7,10 +7,11 @@ from functools import cached_property
 from typing import NamedTuple
 
 from ddplint.facts.lower import unpack
+from ddplint.facts.nodes import Node, walk
 from ddplint.flow.events import Scope
 from ddplint.flow.knowledge import Knowledge
 from ddplint.rules.scopes import body_of
-from ddplint.rules.statements import Node, blocks_of, names_in, number_of, walk
+from ddplint.rules.statements import blocks_of, names_in, number_of
 
 
 class Binding(NamedTuple):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ddplint.facts.nodes import Node
 from ddplint.flow.events import Scope
 from ddplint.flow.values import Place, Value
-from ddplint.rules.statements import Node
 
 Form = Literal["outer-sum", "full-sum", "dims", "reduction"]
 # what is compared with what: expressions and their values

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from ddplint.facts.nodes import Node
 from ddplint.flow.events import Scope
 from ddplint.flow.knowledge import Knowledge
 from ddplint.flow.values import Instance
-from ddplint.rules.statements import Node, texts_of
+from ddplint.rules.statements import texts_of
 
 
 class Words:

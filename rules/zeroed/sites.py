@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ddplint.facts.nodes import Node
 from ddplint.flow.events import CallEvent, Scope
 from ddplint.flow.knowledge import Effect
 from ddplint.flow.values import Part, Place, Tag, Value
-from ddplint.rules.statements import Node
 
 PARAMETER = "parameter"
 SUMS = ("sum-reduction", "mean-reduction")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from ddplint.facts.nodes import Node, walk
 from ddplint.findings import Action, Fix
 from ddplint.flow.knowledge import Knowledge
 from ddplint.rules.base import span_of
 from ddplint.rules.repairs import Refused, place_argument
 from ddplint.rules.scopes import body_of
-from ddplint.rules.statements import Node, statements_of, walk
+from ddplint.rules.statements import statements_of
 from ddplint.rules.zeroed.sites import SUMS, Seen, Site, Source
 from ddplint.rules.zeroed.uses import Uses, is_name
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from ddplint.facts.nodes import Node
 from ddplint.program.program import Module
 from ddplint.rules.base import span_of
 from ddplint.rules.repairs import Refused
-from ddplint.rules.statements import Node, statements_of
+from ddplint.rules.statements import statements_of
 from ddplint.rules.zeroed.sites import Key
 
 
