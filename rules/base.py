@@ -7,7 +7,7 @@ What `__all__` names is the interface for rules outside of this package; docs/wr
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -80,6 +80,8 @@ class Rule:
     severity: ClassVar[Severity]
     words: ClassVar[tuple[frozenset[str], ...]] = ()
     check: ClassVar[type[Check]]
+    # what carries out actions of the rule's own kinds
+    codemods: ClassVar[Mapping[str, Callable[[FileRewriter, Action], None]]] = {}
 
     @cached_property
     def documentation(self) -> RuleDocumentation:
@@ -96,10 +98,14 @@ class Rule:
         return self.check(self, knowledge)
 
     def rewrite(self, action: Action, file: FileRewriter) -> None:
-        """Carry out one action of a fix; a rule with kinds of its own extends this and hands on the other ones.
+        """Carry out one action of a fix; those of kinds that are none of the rule's own are common to all.
 
         Raises `CannotRewrite` where the file does not allow it.
         """
+        codemod = self.codemods.get(action.kind)
+        if codemod is not None:
+            codemod(file, action)
+            return
         # libcst is slow to import and only needed here
         from ddplint.rewriting import rewrite_common
 

@@ -92,9 +92,7 @@ is right without knowing which was meant.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from ddplint.findings import Action, Severity
+from ddplint.findings import Severity
 from ddplint.flow.events import AssignEvent, BinaryEvent, CallEvent, ReturnEvent, reachable
 from ddplint.flow.knowledge import Knowledge
 from ddplint.flow.run import Run
@@ -117,9 +115,6 @@ from ddplint.rules.centering.roots import (
 )
 from ddplint.rules.scopes import home_of
 from ddplint.rules.statements import texts_of
-
-if TYPE_CHECKING:
-    from ddplint.rewriting import FileRewriter
 
 
 class DuplicateRootCenteringCheck(Check):
@@ -394,12 +389,7 @@ class DuplicateRootCentering(Rule):
     severity = "note"
     words = (frozenset({"pattern:joint_word"}),)
     check = DuplicateRootCenteringCheck
-
-    def rewrite(self, action: Action, file: FileRewriter) -> None:
-        if action.kind == DROP:
-            drop_centring(file, action)
-        else:
-            super().rewrite(action, file)
+    codemods = {DROP: drop_centring}
 
 
 RULE = DuplicateRootCentering()

@@ -101,10 +101,9 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ddplint.facts.nodes import Node, text_of
-from ddplint.findings import Action
 from ddplint.flow.events import AssignEvent, CallEvent, CompareEvent, Guard, LoopEvent, ReturnEvent, Scope, reachable
 from ddplint.flow.knowledge import Knowledge
 from ddplint.flow.run import Run
@@ -126,9 +125,6 @@ from ddplint.rules.rank0.ranks import ranks_of
 from ddplint.rules.rank0.repairs import Repairs
 from ddplint.rules.rank0.seen import Loop, Seen, Use, find, find_all, outer_call
 from ddplint.rules.statements import names_of
-
-if TYPE_CHECKING:
-    from ddplint.rewriting import FileRewriter
 
 Origins = frozenset[Any]
 
@@ -586,13 +582,7 @@ class Rank0Evaluation(Rule):
         frozenset({"pattern:evaluation_name", "no_grad", "inference_mode"}),
     )
     check = Rank0EvaluationCheck
-
-    def rewrite(self, action: Action, file: FileRewriter) -> None:
-        codemod = CODEMODS.get(action.kind)
-        if codemod is None:
-            super().rewrite(action, file)
-        else:
-            codemod(file, action)
+    codemods = CODEMODS
 
 
 RULE = Rank0Evaluation()

@@ -80,9 +80,7 @@ sigmoid and the loss.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from ddplint.findings import Action
 from ddplint.flow.events import BinaryEvent, CallEvent, Scope, reachable
 from ddplint.flow.knowledge import Knowledge
 from ddplint.flow.run import Run
@@ -91,9 +89,6 @@ from ddplint.rules.base import Check, Rule
 from ddplint.rules.sigmoid.codemods import CODEMODS
 from ddplint.rules.sigmoid.repair import Repairs
 from ddplint.rules.sigmoid.seen import SIGMOID, Loss, Seen
-
-if TYPE_CHECKING:
-    from ddplint.rewriting import FileRewriter
 
 PICKED = "sigmoid_picked"
 ONE_HOT = "one_hot"
@@ -264,13 +259,7 @@ class SigmoidBeforeBce(Rule):
     severity = "warning"
     words = (frozenset({"BCELoss", "binary_cross_entropy"}),)
     check = SigmoidBeforeBceCheck
-
-    def rewrite(self, action: Action, file: FileRewriter) -> None:
-        codemod = CODEMODS.get(action.kind)
-        if codemod is None:
-            super().rewrite(action, file)
-        else:
-            codemod(file, action)
+    codemods = CODEMODS
 
 
 RULE = SigmoidBeforeBce()

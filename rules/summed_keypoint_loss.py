@@ -101,10 +101,10 @@ at hand is sure to have the samples as its first axis.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ddplint.facts.nodes import Node
-from ddplint.findings import Action, RankEvent
+from ddplint.findings import RankEvent
 from ddplint.flow.events import AssignEvent, BinaryEvent, CallEvent, ReturnEvent, Scope
 from ddplint.flow.knowledge import Knowledge
 from ddplint.flow.run import Run
@@ -124,9 +124,6 @@ from ddplint.rules.summed.reductions import (
 from ddplint.rules.summed.repair import repair_of
 from ddplint.rules.summed.sites import Form, Sides, Site
 from ddplint.rules.summed.words import Words, snake
-
-if TYPE_CHECKING:
-    from ddplint.rewriting import FileRewriter
 
 # a literal divisor up to this is a number of terms or the half of a square, no batch size
 _SMALL = 4
@@ -437,13 +434,7 @@ class SummedKeypointLoss(Rule):
     severity = "warning"
     words = (frozenset({"sum", "size_average", "reduction"}), frozenset({"pattern:pose_word"}))
     check = SummedKeypointLossCheck
-
-    def rewrite(self, action: Action, file: FileRewriter) -> None:
-        codemod = CODEMODS.get(action.kind)
-        if codemod is None:
-            super().rewrite(action, file)
-        else:
-            codemod(file, action)
+    codemods = CODEMODS
 
 
 RULE = SummedKeypointLoss()

@@ -110,7 +110,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ddplint.facts.lower import pack, unpack
 from ddplint.facts.nodes import Node, covers, walk
@@ -130,20 +130,10 @@ from ddplint.rules.sample_order import (
     of_resharding,
     part_is_scored,
 )
-
-if TYPE_CHECKING:
-    import libcst as cst
-
-    from ddplint.rewriting import FileRewriter
+from ddplint.rules.shuffle.codemods import CODEMODS, GENERATOR, OVERRIDE, OWN_GENERATOR, PARAMETER, SPLIT
 
 _MAX_CALLERS = 3
 
-# kinds of actions
-_GENERATOR = "set-generator"
-_OWN = "own-generator"
-_OVERRIDE = "override-in-dict"
-_PARAMETER = "add-parameter"
-_SPLIT = "training-split-only"
 _OFF = "set {}=False for evaluation"
 _TORCH = (("name", "generator"), ("module", "torch"), ("make", "Generator().manual_seed(0)"))
 _PYTHON = (("name", "rng"), ("module", "random"), ("make", "Random(0)"))
@@ -450,7 +440,7 @@ class Repair:
             module, _, name = ordered.rpartition(".")
             target = (("module", module), ("name", name))
             return Fix("safe", "go through the samples in order", (Action("replace-callee", span, target),))
-        return Fix("safe", "give the sampler a generator of its own", (Action(_GENERATOR, span, _TORCH),))
+        return Fix("safe", "give the sampler a generator of its own", (Action(GENERATOR, span, _TORCH),))
 
     def of_source(self, source: Source) -> Fix | str:
         levels = self._levels(source.scope, source.node, self._sources_at(source.place))
@@ -465,7 +455,7 @@ class Repair:
                         f"`{last}` is also called for training by the same line, which has no parameter for a generator"
                     )
                 span = span_of(source.place.path, source.node[1])
-                action = Action(_OWN, span, (("method", last), ("generator", own)))
+                action = Action(OWN_GENERATOR, span, (("method", last), ("generator", own)))
                 return Fix("safe", "draw from a generator of its own", (action,))
             if last not in ("shuffle", "randperm"):
                 raise Refused(f"`{last}` takes neither a seed nor a generator in every version")
@@ -514,7 +504,7 @@ class Repair:
 
     def _seeded(self, levels: list[Level], keyword: str, value: tuple[tuple[str, str], ...], title: str) -> Fix:
         """A seed or generator at the shuffle; where training shuffles by the same call, as a parameter on the way."""
-        kind = "set-keyword" if "value" in dict(value) else _GENERATOR
+        kind = "set-keyword" if "value" in dict(value) else GENERATOR
         actions: list[Action] = []
         for number, level in enumerate(levels):
             if _spread(level.call):
@@ -537,7 +527,7 @@ class Repair:
             training = [key for key in keys if self.roles.role_of_name(key) == TRAINING]
             if len(training) == 1 and len(keys) > 1:
                 arguments = (("name", keyword), ("variable", variable), ("key", training[0]))
-                return Action(_SPLIT, span_of(level.module.path, level.call[1]), arguments)
+                return Action(SPLIT, span_of(level.module.path, level.call[1]), arguments)
         return None
 
     # what is known of the calls
@@ -685,7 +675,7 @@ def _switch_off(level: Level, keyword: str, given: Node | None) -> Action:
     if any(node[0] == "star" for node in call[3]) or len(spread) > 1:
         raise Refused("the call takes its arguments from lists or dicts, and it is not visible which of them says so")
     if spread:
-        return Action(_OVERRIDE, span_of(path, spread[0][1]), (("name", keyword), ("value", "False")))
+        return Action(OVERRIDE, span_of(path, spread[0][1]), (("name", keyword), ("value", "False")))
     return Action("set-keyword", span_of(path, call[1]), (("name", keyword), ("value", "False")))
 
 
@@ -703,7 +693,7 @@ def _with_parameter(level: Level, name: str, default: str) -> list[Action]:
         raise Refused(f"`{function.name}` is shared with training and uses the name `{name}` already")
     # the same place for every shuffle in the function, so that it gets one parameter
     span = span_of(level.module.path, function.body[0][1])
-    return [Action(_PARAMETER, span, (("name", name), ("default", default)))]
+    return [Action(PARAMETER, span, (("name", name), ("default", default)))]
 
 
 def _split_loops(body: list[Node], position: int) -> Iterator[tuple[str, list[str]]]:
@@ -774,63 +764,7 @@ class UnseededValidationShuffle(Rule):
         _LOADING,
     )
     check = UnseededValidationShuffleCheck
-
-    def rewrite(self, action: Action, file: FileRewriter) -> None:
-        given = dict(action.arguments)
-        if action.kind == _GENERATOR:
-            call = file.call_at(action.span)
-            file.set_keyword(call, given["name"], f"{file.add_import(given['module'], where=call)}.{given['make']}")
-        elif action.kind == _OWN:
-            _draw_from_own(file, file.call_at(action.span), given["method"], given["generator"])
-        elif action.kind == _OVERRIDE:
-            node = file.expression_at(action.span)
-            file.replace(node, f"{{**{file.code_of(node)}, {file.string(given['name'])}: {given['value']}}}")
-        elif action.kind == _PARAMETER:
-            _add_parameter(file, file.node_at(action.span), given["name"], given["default"])
-        elif action.kind == _SPLIT:
-            call = file.call_at(action.span)
-            file.set_keyword(call, given["name"], f"({given['variable']} == {file.string(given['key'])})")
-        else:
-            super().rewrite(action, file)
-
-
-def _draw_from_own(file: FileRewriter, call: cst.Call, method: str, generator: str) -> None:
-    """`random.shuffle(x)` becomes `random.Random(0).shuffle(x)`."""
-    import libcst as cst
-
-    module, _, maker = generator.rpartition(".")
-    root = call.func
-    while isinstance(root, cst.Attribute):
-        root = root.value
-    made = file.add_import(module, maker, where=call)
-    file.replace_callee(call, f"{made}(0).{method}")
-    if isinstance(root, cst.Name):
-        file.remove_unused_import(root.value)
-
-
-def _add_parameter(file: FileRewriter, inner: cst.CSTNode, name: str, default: str) -> None:
-    """A further parameter of the function around a node, after those that it has."""
-    import libcst as cst
-
-    from ddplint.rewriting import CannotRewrite
-
-    function = file.enclosing(inner, cst.FunctionDef)
-    if function is None or file.is_bound(name, inner):
-        raise CannotRewrite(f"no place for a parameter `{name}`")
-    parameters = function.params
-    star = [parameters.star_arg] if isinstance(parameters.star_arg, cst.Param) else []
-    last = [*parameters.posonly_params, *parameters.params, *star, *parameters.kwonly_params][-1:]
-    if not last or (not parameters.params and not star and not parameters.kwonly_params):
-        raise CannotRewrite(f"no place for a parameter `{name}`")
-    end = max(
-        file.outer_range(part)[1]
-        for part in (last[0].name, getattr(last[0].annotation, "annotation", None), last[0].default)
-        if part
-    )
-    start = file.range_of(last[0].name)[0]
-    row = file.text.rfind("\n", 0, start) + 1
-    margin = file.text[row:start]
-    file.insert_text(end, f",\n{margin}{name}={default}" if margin.isspace() else f", {name}={default}")
+    codemods = CODEMODS
 
 
 RULE = UnseededValidationShuffle()

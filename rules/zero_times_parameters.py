@@ -89,10 +89,8 @@ call. The fix does not make up for a forward or a collective that this step leav
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ddplint.facts.nodes import Node
-from ddplint.findings import Action, RankEvent
+from ddplint.findings import RankEvent
 from ddplint.flow.events import AssignEvent, BinaryEvent, CallEvent, ReturnEvent, Scope, reachable
 from ddplint.flow.knowledge import Effect, Knowledge
 from ddplint.flow.run import Run
@@ -112,9 +110,6 @@ from ddplint.rules.zeroed.sites import (
     sum_of_selections,
 )
 from ddplint.rules.zeroed.sums import EMPTY, repair_of
-
-if TYPE_CHECKING:
-    from ddplint.rewriting import FileRewriter
 
 ZEROED = "zeroed_parameters"
 
@@ -276,12 +271,7 @@ class ZeroTimesParameters(Rule):
         frozenset({"0*"}),
     )
     check = ZeroTimesParametersCheck
-
-    def rewrite(self, action: Action, file: FileRewriter) -> None:
-        if action.kind == EMPTY:
-            sum_empty_slice(file, action)
-        else:
-            super().rewrite(action, file)
+    codemods = {EMPTY: sum_empty_slice}
 
 
 RULE = ZeroTimesParameters()

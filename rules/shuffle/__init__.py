@@ -1,0 +1,1 @@
+"""What belongs to validation shuffles without a seed (DDP302)."""
